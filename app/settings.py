@@ -1,0 +1,175 @@
+"""Settings: read once from `lakeward.toml` and the environment, frozen, and passed in.
+
+The environment wins over the file. A nested setting `api.port` is `LAKEWARD_API_PORT`; an unknown key is an error
+that names the nearest known one.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+
+from app.errors import SettingsError
+
+Provider = Literal["minilm", "ollama", "openai", "fake"]
+
+#: Environment names that start with LAKEWARD_ but are the client's, the tests' or the benchmarks', not settings.
+NOT_SETTINGS = frozenset({"LAKEWARD_URL", "LAKEWARD_API_KEY", "LAKEWARD_CONFIG"})
+NOT_SETTINGS_PREFIXES = ("LAKEWARD_TEST_", "LAKEWARD_BENCH_")
+
+
+class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the API listens. `auth` may be off only on a loopback address."""
+
+    host: str = "127.0.0.1"
+    port: int = 8642
+    auth: bool = True
+    max_body_bytes: int = 2 * 1024**3
+
+
+class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One model provider. `secret_ref` is `env:NAME` or `file:/path` (mode 0600), never the secret."""
+
+    provider: Provider = "minilm"
+    model: str = "all-MiniLM-L6-v2"
+    url: str | None = None
+    secret_ref: str | None = None
+    timeout_s: float = 30.0
+    retries: int = 2
+
+
+class ModelsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The provider of each kind of model."""
+
+    embed: ModelSettings = ModelSettings()
+
+
+class QuerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Upper limits of one analytic query; a request may ask for less, never for more."""
+
+    timeout_ms: int = 30_000
+    max_rows: int = 100_000
+    memory_bytes: int = 1024**3
+
+
+class PoolSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Connections to Postgres of one process, and how long a request waits for one, in seconds."""
+
+    min_size: int = 2
+    max_size: int = 10
+    timeout_s: float = 10.0
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that can be set. `database_url` of None means the embedded server under `home`."""
+
+    home: Path = Path("~/.lakeward")
+    database_url: str | None = None
+    postgres_version: Literal[16, 18] = 18
+    api: ApiSettings = ApiSettings()
+    models: ModelsSettings = ModelsSettings()
+    query: QuerySettings = QuerySettings()
+    pool: PoolSettings = PoolSettings()
+
+    @property
+    def admin_key_file(self) -> Path:
+        """Where the first admin key is kept, alone, mode 0600."""
+        return self.home / "admin.key"
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, config: Path | None = None, **overrides: Any
+) -> Settings:
+    """Read the settings: defaults, then the file, then the environment, then `overrides` (from the command line).
+
+    The file is `config`, else `LAKEWARD_CONFIG`, else `lakeward.toml` in the working directory when it is there.
+
+    Raises:
+        SettingsError: an unknown key, a value of the wrong type, or a file that cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    raw = _read_file(config, environ)
+    for path, value in _from_environ(environ):
+        _put(raw, path, value)
+    for name, value in overrides.items():
+        if value is not None:
+            _put(raw, tuple(name.split(".")), value)
+    try:
+        settings = msgspec.convert(raw, Settings, strict=False, dec_hook=_decode_path)
+    except msgspec.ValidationError as exc:
+        raise SettingsError(f"lakeward.toml or LAKEWARD_*: {exc}") from exc
+    return _checked(msgspec.structs.replace(settings, home=settings.home.expanduser().absolute()))
+
+
+def _read_file(config: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
+    named = config or (Path(environ["LAKEWARD_CONFIG"]) if "LAKEWARD_CONFIG" in environ else None)
+    path = named or Path("lakeward.toml")
+    if named is None and not path.exists():
+        return {}
+    try:
+        raw = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise SettingsError(f"{path}: {exc}") from exc
+    known = {".".join(p) for p in _paths(Settings)}
+    for name in _flatten(raw):
+        if name not in known:
+            raise SettingsError(f"{path}: unknown setting '{name}'{_nearest(name, known)}")
+    return raw
+
+
+def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    known = {"LAKEWARD_" + "_".join(path).upper(): path for path in _paths(Settings)}
+    for name, value in environ.items():
+        if not name.startswith("LAKEWARD_") or name in NOT_SETTINGS or name.startswith(NOT_SETTINGS_PREFIXES):
+            continue
+        if name not in known:
+            raise SettingsError(f"unknown environment setting {name}{_nearest(name, known)}")
+        yield known[name], value
+
+
+def _paths(struct: type[msgspec.Struct], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, kind in get_type_hints(struct).items():
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from _paths(kind, (*prefix, name))
+        else:
+            yield (*prefix, name)
+
+
+def _flatten(raw: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in raw.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def _put(raw: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    for name in path[:-1]:
+        raw = raw.setdefault(name, {})
+    raw[path[-1]] = value
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _decode_path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    raise TypeError(f"cannot read {value!r} as {kind.__name__}")
+
+
+def _checked(settings: Settings) -> Settings:
+    if not settings.api.auth and settings.api.host not in ("127.0.0.1", "localhost", "::1"):
+        raise SettingsError(
+            f"api.auth may be off only on a loopback address, not on {settings.api.host}; "
+            "set api.host = '127.0.0.1' or turn api.auth on"
+        )
+    if not 0 <= settings.api.port <= 65535:
+        raise SettingsError(f"api.port must be between 0 and 65535, not {settings.api.port}")
+    return settings
