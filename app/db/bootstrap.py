@@ -1,0 +1,156 @@
+"""What a database needs before its first table: this deployment's roles, schemas and the vector extension.
+
+Runs as whoever migrates: a superuser, or a role that owns the database and has CREATEROLE. Every step is a no-op the
+second time.
+"""
+
+import secrets
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from app.db.deployment import MIN_SERVER_VERSION, MIN_VECTOR_VERSION, Deployment
+from app.errors import UnavailableError
+
+Connection = psycopg.Connection[tuple[object, ...]]
+SCHEMAS = ("lakeward", "lake", "vec", "jobs")
+
+
+def bootstrap(connection: Connection) -> Deployment:
+    """Make roles, schemas and extension as they must be, in the connection's transaction.
+
+    Raises:
+        UnavailableError: the server is too old, pgvector is missing, or the login may not create roles here.
+    """
+    connection.execute("select pg_advisory_xact_lock(hashtext('lakeward.migrate'))")
+    _check_server(connection)
+    ext_schema = _ensure_extension(connection)
+    deployment = find_deployment(connection) or _plan_deployment(connection, ext_schema)
+    try:
+        _ensure_roles(connection, deployment)
+        _ensure_schemas(connection, deployment)
+    except psycopg.errors.InsufficientPrivilege as exc:
+        raise UnavailableError(
+            f"cannot prepare the database: {exc.diag.message_primary}; migrate as a superuser, or as a role that "
+            "owns the database and has CREATEROLE"
+        ) from exc
+    return deployment
+
+
+def find_deployment(connection: Connection) -> Deployment | None:
+    """The deployment this database has, or None before the first migration."""
+    exists = connection.execute("select to_regclass('lakeward.deployment')").fetchone()
+    if exists is None or exists[0] is None:
+        return None
+    owner = connection.execute(
+        "select pg_get_userbyid(relowner) from pg_class where oid = 'lakeward.deployment'::regclass"
+    ).fetchone()
+    assert owner is not None
+    with connection.transaction(), connection.cursor(row_factory=class_row(Deployment)) as cursor:
+        cursor.execute("select set_config('role', %s, true)", owner)
+        row = cursor.execute(
+            "select prefix, profile_prefix, owner_role, gate_role, steward_role, service_role, ext_schema "
+            "from lakeward.deployment"
+        ).fetchone()
+        cursor.execute("reset role")
+    return row
+
+
+def _plan_deployment(connection: Connection, ext_schema: str) -> Deployment:
+    """Names for a new deployment. Roles are cluster-wide: the first one is plain `lw`, others get six more letters."""
+    taken = connection.execute("select 1 from pg_roles where rolname = 'lw_owner'").fetchone()
+    prefix = "lw" if taken is None else f"lw{secrets.token_hex(3)}"
+    return Deployment(
+        prefix=prefix,
+        profile_prefix=f"{prefix}_p_",
+        owner_role=f"{prefix}_owner",
+        gate_role=f"{prefix}_gate",
+        steward_role=f"{prefix}_steward",
+        service_role=f"{prefix}_service",
+        ext_schema=ext_schema,
+    )
+
+
+def _check_server(connection: Connection) -> None:
+    version = connection.info.server_version
+    if version < MIN_SERVER_VERSION:
+        raise UnavailableError(
+            f"Postgres {version // 10000} is too old; Lakeward needs {MIN_SERVER_VERSION // 10000} or newer"
+        )
+
+
+def _ensure_extension(connection: Connection) -> str:
+    """The schema pgvector is in; created in `ext` when it is not there yet."""
+    query = (
+        "select n.nspname, e.extversion from pg_extension e "
+        "join pg_namespace n on n.oid = e.extnamespace where e.extname = 'vector'"
+    )
+    found = connection.execute(query).fetchone()
+    if found is None:
+        try:
+            connection.execute("create schema if not exists ext")
+            connection.execute("create extension vector schema ext")
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported) as exc:
+            raise UnavailableError(
+                "the database has no pgvector and this login may not install it; as a superuser run there: "
+                "create schema ext; create extension vector schema ext;"
+            ) from exc
+        found = connection.execute(query).fetchone()
+    assert found is not None
+    schema, version = str(found[0]), str(found[1])
+    if tuple(int(part) for part in version.split(".")) < MIN_VECTOR_VERSION:
+        floor = ".".join(map(str, MIN_VECTOR_VERSION))
+        raise UnavailableError(f"pgvector {version} is too old; Lakeward needs {floor} or newer")
+    return schema
+
+
+def _ensure_roles(connection: Connection, deployment: Deployment) -> None:
+    wanted = {
+        deployment.owner_role: sql.SQL("nologin noinherit createrole"),
+        deployment.gate_role: sql.SQL("nologin noinherit"),
+        deployment.steward_role: sql.SQL("nologin noinherit"),
+        deployment.service_role: sql.SQL("login noinherit"),
+    }
+    present = {
+        row[0]
+        for row in connection.execute("select rolname from pg_roles where rolname = any(%s)", [list(wanted)])
+    }
+    for name, attributes in wanted.items():
+        if name not in present:
+            connection.execute(sql.SQL("create role {} {}").format(sql.Identifier(name), attributes))
+    owner, gate, steward, service = (sql.Identifier(name) for name in wanted)
+    set_only = sql.SQL("with inherit false, set true")
+    connection.execute(sql.SQL("grant {} to {} {}").format(gate, owner, set_only))
+    connection.execute(
+        sql.SQL("grant {} to {} {}").format(sql.SQL(", ").join([owner, steward]), service, set_only)
+    )
+    if not _is_superuser(connection):
+        connection.execute(sql.SQL("grant {} to current_user {}").format(owner, set_only))
+
+
+def _ensure_schemas(connection: Connection, deployment: Deployment) -> None:
+    owner = sql.Identifier(deployment.owner_role)
+    database = sql.Identifier(connection.info.dbname)
+    connection.execute(sql.SQL("grant create on database {} to {}").format(database, owner))
+    connection.execute(sql.SQL("revoke create, temporary on database {} from public").format(database))
+    connection.execute("revoke all on schema public from public")
+    for schema in SCHEMAS:
+        connection.execute(
+            sql.SQL("create schema if not exists {} authorization {}").format(sql.Identifier(schema), owner)
+        )
+    ext = sql.Identifier(deployment.ext_schema)
+    if _may_grant_usage(connection, deployment.ext_schema):
+        connection.execute(sql.SQL("grant usage on schema {} to public").format(ext))
+
+
+def _may_grant_usage(connection: Connection, schema: str) -> bool:
+    row = connection.execute(
+        "select pg_has_role(current_user, nspowner, 'usage') from pg_namespace where nspname = %s", [schema]
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _is_superuser(connection: Connection) -> bool:
+    row = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
+    return row is not None and bool(row[0])

@@ -1,0 +1,65 @@
+"""The connection pool of one process. Every connection is the service login: no right of its own until a scope sets a role."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import msgspec
+from pgvector.psycopg import register_vector_async
+from psycopg import AsyncConnection
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool
+
+from app.db.translate import translated
+from app.settings import PoolSettings
+
+Connection: TypeAlias = AsyncConnection[Any]
+Pool: TypeAlias = AsyncConnectionPool[Connection]
+
+#: A half-open connection is noticed within about half a minute (procrastinate#1334 shows hours without these).
+KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "connect_timeout": 10,
+}
+
+_decoder = msgspec.json.Decoder()
+set_json_dumps(msgspec.json.encode)
+set_json_loads(_decoder.decode)
+
+
+def create_pool(dsn: str, ext_schema: str, settings: PoolSettings) -> Pool:
+    """A closed pool of service connections; open it with `await pool.open()`.
+
+    `search_path` holds the queue's and the vector extension's schema, and nothing a reader could create things in.
+    """
+
+    async def configure(connection: Connection) -> None:
+        await connection.set_autocommit(True)
+        await register_vector_async(connection)
+
+    return AsyncConnectionPool(
+        dsn,
+        kwargs={
+            "options": f"-c search_path=jobs,{ext_schema}",
+            "autocommit": True,
+            "prepare_threshold": 2,
+            **KEEPALIVE,
+        },
+        configure=configure,
+        min_size=settings.min_size,
+        max_size=settings.max_size,
+        timeout=settings.timeout_s,
+        open=False,
+        name="lakeward",
+    )
+
+
+@asynccontextmanager
+async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection of the pool, given back at the end; the driver's errors come out translated."""
+    with translated():
+        async with pool.connection() as connection:
+            yield connection

@@ -1,0 +1,134 @@
+"""Scope: one transaction as one role. The only place where a role is set.
+
+All settings go in one statement, the role last (PostgREST's PreQuery does it so: what comes after runs with the
+role's rights). They are transaction-local, so a connection that goes back to the pool is the bare service login again.
+
+`fetch` sends settings and statement in one pipeline without BEGIN: until the sync at its end Postgres runs them as
+one implicit transaction, so a read costs one round trip instead of four. Transactions that commit are ended with
+COMMIT, because psycopg forgets its prepared statements on ROLLBACK.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString, TypeAlias, TypeVar
+
+import msgspec
+from psycopg import AsyncCursor, sql
+from psycopg.rows import class_row, scalar_row
+
+from app.db.pool import Connection, Pool, borrowed
+from app.db.translate import translated
+
+Row = TypeVar("Row")
+Statement: TypeAlias = LiteralString | sql.Composed | sql.SQL
+Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who acts, for the record: written into the transaction's settings, where triggers and functions find it."""
+
+    principal: str = ""
+    profile: str = ""
+    model: str = ""
+    request_id: str = ""
+
+
+class Transaction:
+    """The three verbs of an open transaction. The caller never sees a cursor, except to copy."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def execute(self, statement: Statement, parameters: Parameters = None) -> int:
+        """Run it and answer how many rows it touched."""
+        cursor = await self.connection.execute(statement, parameters)
+        return cursor.rowcount
+
+    async def fetch_all(
+        self, kind: type[Row], statement: Statement, parameters: Parameters = None
+    ) -> list[Row]:
+        """All rows, as `kind` (a Struct whose fields are the columns)."""
+        async with self.connection.cursor(row_factory=class_row(kind)) as cursor:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchall()
+
+    async def find_one(
+        self, kind: type[Row], statement: Statement, parameters: Parameters = None
+    ) -> Row | None:
+        """The first row as `kind`, or None."""
+        async with self.connection.cursor(row_factory=class_row(kind)) as cursor:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchone()
+
+    async def fetch_value(self, statement: Statement, parameters: Parameters = None) -> Any:
+        """The first column of the first row, or None when there is no row."""
+        async with self.connection.cursor(row_factory=scalar_row) as cursor:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchone()
+
+    async def fetch_values(self, statement: Statement, parameters: Parameters = None) -> list[Any]:
+        """The first column of all rows."""
+        async with self.connection.cursor(row_factory=scalar_row) as cursor:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchall()
+
+
+class Scope:
+    """A right to open transactions as `role`. Holds no connection: what waits on the network does so without one."""
+
+    def __init__(
+        self, pool: Pool, role: str, actor: Actor | None = None, *, timeout_ms: int = 30_000
+    ) -> None:
+        self.pool = pool
+        self.role = role
+        self.actor = actor or Actor()
+        self.timeout_ms = timeout_ms
+
+    def settings_statement(self, extra: Mapping[str, str] | None = None) -> tuple[LiteralString, list[str]]:
+        """The one settings statement of a transaction and its parameters; the role is the last."""
+        settings = {
+            "statement_timeout": str(self.timeout_ms),
+            "lakeward.principal": self.actor.principal,
+            "lakeward.profile": self.actor.profile,
+            "lakeward.model": self.actor.model,
+            "lakeward.request_id": self.actor.request_id,
+            **(extra or {}),
+            "role": self.role,
+        }
+        calls: LiteralString = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+        return "select " + calls, [part for pair in settings.items() for part in pair]
+
+    @asynccontextmanager
+    async def begin(self, extra: Mapping[str, str] | None = None) -> AsyncIterator[Transaction]:
+        """A transaction as the scope's role; commits at the end, rolls back on any exception."""
+        with translated():
+            async with borrowed(self.pool) as connection, connection.transaction():
+                await connection.execute(*self.settings_statement(extra), prepare=True)
+                yield Transaction(connection)
+
+    async def fetch(
+        self,
+        kind: type[Row],
+        statement: Statement,
+        parameters: Parameters = None,
+        *,
+        extra: Mapping[str, str] | None = None,
+    ) -> list[Row]:
+        """One statement as the scope's role in one round trip, rows as `kind`; binary on the wire, prepared."""
+        with translated():
+            async with borrowed(self.pool) as connection:
+                cursor: AsyncCursor[Row] = connection.cursor(row_factory=class_row(kind), binary=True)
+                async with connection.pipeline():
+                    await connection.execute(*self.settings_statement(extra), prepare=True)
+                    await cursor.execute(statement, parameters, prepare=True)
+                return await cursor.fetchall()
+
+    async def fetch_value(self, statement: Statement, parameters: Parameters = None) -> Any:
+        """The first column of the first row, as `fetch`; None when there is no row."""
+        with translated():
+            async with borrowed(self.pool) as connection:
+                cursor = connection.cursor(row_factory=scalar_row)
+                async with connection.pipeline():
+                    await connection.execute(*self.settings_statement(), prepare=True)
+                    await cursor.execute(statement, parameters, prepare=True)
+                return await cursor.fetchone()

@@ -1,0 +1,81 @@
+"""SQLSTATE and constraint names become errors of ours, here and nowhere else.
+
+Codes: https://www.postgresql.org/docs/18/errcodes-appendix.html
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from app import errors
+
+_BY_SQLSTATE: dict[str, type[errors.LakewardError]] = {
+    "42501": errors.ForbiddenError,
+    "57014": errors.TimeoutExceededError,
+    "23505": errors.ConflictError,
+    "23503": errors.ConflictError,
+    "23514": errors.InvalidInputError,
+    "53100": errors.DiskFullError,
+    "P0002": errors.NotFoundError,
+    "55P03": errors.UnavailableError,
+    "40001": errors.UnavailableError,
+    "40P01": errors.UnavailableError,
+}
+_BY_CLASS: dict[str, type[errors.LakewardError]] = {
+    "08": errors.UnavailableError,
+    "53": errors.UnavailableError,
+    "57": errors.UnavailableError,
+    "22": errors.InvalidInputError,
+}
+_BY_CONSTRAINT: dict[str, tuple[type[errors.LakewardError], str]] = {
+    "relation_name_key": (errors.ConflictError, "a dataset or view of that name exists already"),
+    "vector_index_name_key": (errors.ConflictError, "an index of that name exists already"),
+    "vector_index_relation_id_fkey": (errors.InUseError, "an index is still built on it"),
+    "profile_ef_construction_covers_m": (
+        errors.InvalidInputError,
+        "ef_construction must be at least 2 * m",
+    ),
+}
+RETRY_AFTER_S = 2
+
+
+def translate(exc: Exception) -> errors.LakewardError:
+    """The error of ours that a driver's exception stands for; never carries row values or secrets."""
+    if isinstance(exc, PoolTimeout | TooManyRequests):
+        return errors.UnavailableError(
+            "no connection to Postgres became free in time; try again", retry_after_s=RETRY_AFTER_S
+        )
+    if isinstance(exc, psycopg.Error) and exc.sqlstate:
+        return _from_sqlstate(exc, exc.sqlstate)
+    if isinstance(exc, psycopg.OperationalError):
+        return errors.UnavailableError(
+            "Postgres cannot be reached; try again in a moment", retry_after_s=RETRY_AFTER_S
+        )
+    return errors.InternalError()
+
+
+def _from_sqlstate(exc: psycopg.Error, sqlstate: str) -> errors.LakewardError:
+    constraint = exc.diag.constraint_name
+    if constraint in _BY_CONSTRAINT:
+        kind, message = _BY_CONSTRAINT[constraint]
+        return kind(message)
+    found = _BY_SQLSTATE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2])
+    if found is None:
+        return errors.InternalError(sqlstate=sqlstate)
+    if issubclass(found, errors.UnavailableError) and not issubclass(found, errors.DiskFullError):
+        return found(
+            "Postgres cannot serve this at the moment; try again", retry_after_s=RETRY_AFTER_S
+        )
+    # the primary message names objects and types; the detail line would name values, and is left out
+    return found(exc.diag.message_primary if sqlstate != "57014" else "the time limit was reached")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Within it, a driver's exception is raised as the error of ours, with the driver's as its cause."""
+    try:
+        yield
+    except (psycopg.Error, PoolTimeout, TooManyRequests) as exc:
+        raise translate(exc) from exc

@@ -1,0 +1,42 @@
+"""Profiles and their bindings, as SQLAlchemy describes them; psycopg executes."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, ForeignKey, Index, Integer, Table, Text, text
+
+from app.db.metadata import metadata
+
+NOW = text("now()")
+
+profile = Table(
+    "profile",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("ollama_name", Text),
+    Column("m", Integer, nullable=False, server_default="16"),
+    Column("ef_construction", Integer, nullable=False, server_default="80"),
+    Column("ef_search", Integer, nullable=False, server_default="30"),
+    Column("embed_model", Text),
+    Column("access_role", Text, nullable=False, server_default="agent"),
+    Column("vector_backend", Text, nullable=False, server_default="pgvector"),
+    Column("role_name", Text, nullable=False, unique=True),
+    Column("schema_name", Text, nullable=False, unique=True),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("created_by", Text, nullable=False, server_default=""),
+    CheckConstraint("id ~ '^[a-z0-9][a-z0-9_-]{0,39}$'", name="id_check"),
+    CheckConstraint("m between 2 and 100", name="m_check"),
+    CheckConstraint("ef_construction between 4 and 1000", name="ef_construction_check"),
+    CheckConstraint("ef_search between 1 and 1000", name="ef_search_check"),
+    CheckConstraint("vector_backend in ('pgvector')", name="vector_backend_check"),
+    CheckConstraint("ef_construction >= 2 * m", name="ef_construction_covers_m"),
+)
+
+binding = Table(
+    "binding",
+    metadata,
+    Column("profile_id", Text, ForeignKey("profile.id", ondelete="CASCADE"), primary_key=True),
+    Column("relation_id", BigInteger, ForeignKey("relation.id", ondelete="CASCADE"), primary_key=True),
+    Column("role_name", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Index("binding_role_name_idx", "role_name", "relation_id"),
+    Index(None, "relation_id"),
+)

@@ -1,0 +1,56 @@
+"""Vector indexes and their variants, as SQLAlchemy describes them; the chunks are in schema `vec`, a pair per index."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from app.db.metadata import metadata
+
+NOW = text("now()")
+
+vector_index = Table(
+    "vector_index",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("relation_id", BigInteger, ForeignKey("relation.id"), nullable=False),
+    Column("text_columns", ARRAY(Text), nullable=False),
+    Column("chunk_size", Integer, nullable=False),
+    Column("chunk_overlap", Integer, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("dimensions", Integer, nullable=False),
+    Column("row_key", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("last_embedded_at", DateTime(timezone=True)),
+    CheckConstraint("dimensions between 1 and 4000", name="dimensions_check"),
+    Index(None, "relation_id"),
+)
+
+index_variant = Table(
+    "index_variant",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("index_id", BigInteger, ForeignKey("vector_index.id", ondelete="CASCADE"), nullable=False),
+    Column("m", Integer, nullable=False),
+    Column("ef_construction", Integer, nullable=False),
+    Column("state", Text, nullable=False, server_default="building"),
+    Column("build_ms", Double),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    UniqueConstraint("index_id", "m", "ef_construction"),
+    CheckConstraint("state in ('building', 'ready', 'failed')", name="state_check"),
+)

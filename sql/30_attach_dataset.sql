@@ -1,0 +1,22 @@
+-- Makes a loaded table the home of a dataset: its name, its policy, and who may read it.
+-- The policy is on the bindings table, TO PUBLIC, so that a stray GRANT on the table leaks nothing.
+create or replace function lakeward.attach_dataset(dataset_id bigint, load_table text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  dataset lakeward.dataset;
+begin
+  select d.* into strict dataset from lakeward.dataset d where d.id = dataset_id;
+  execute format('alter table lake.%I rename to %I', load_table, dataset.name);
+  execute format('alter table lake.%I enable row level security', dataset.name);
+  execute format(
+    'create policy readers on lake.%I for select to public using ('
+    '(select exists (select from lakeward.binding b'
+    ' where b.relation_id = %L::bigint and b.role_name = current_user)'
+    ' or exists (select from lakeward.deployment)))',
+    dataset.name, dataset.id
+  );
+  execute format(
+    'grant select on lake.%I to %I, %I',
+    dataset.name, lakeward.role_of('gate'), lakeward.role_of('steward')
+  );
+end $$;

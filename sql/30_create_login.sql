@@ -1,0 +1,20 @@
+-- A LOGIN role that is member of exactly one profile, for psql. It has no right of its own: at login it becomes the
+-- profile (policies compare with current_user) and RESET ROLE brings it back there; its search_path is the profile's schema.
+-- `verifier` is a SCRAM-SHA-256 verifier computed by the caller, so that no password is in a statement.
+create or replace function lakeward.create_login(profile_id text, login text, verifier text, valid_until timestamptz)
+returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  profile lakeward.profile;
+begin
+  if verifier !~ '^SCRAM-SHA-256\$' then
+    raise exception 'the password must come as a SCRAM-SHA-256 verifier' using errcode = 'check_violation';
+  end if;
+  select p.* into strict profile from lakeward.profile p where p.id = create_login.profile_id;
+  execute format(
+    'create role %I login noinherit password %L valid until %L', login, verifier, coalesce(valid_until, 'infinity')
+  );
+  execute format('grant %I to %I with inherit false, set true', profile.role_name, login);
+  execute format('alter role %I in database %I set role to %I', login, current_database(), profile.role_name);
+  execute format('alter role %I in database %I set search_path to %I', login, current_database(), profile.schema_name);
+end $$;

@@ -1,0 +1,67 @@
+-- An index is a row; its tables, its triggers on the dataset and its readers' rights follow it.
+-- vec.<index> is narrow (vectors inline), vec.<index>_text holds what a hit shows, vec.<index>_pending the row keys
+-- that have no current chunks: what indexing still has to do, and what `stale_rows` counts.
+create or replace function lakeward.on_vector_index() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  dataset_name text;
+  key_type text;
+  ext text;
+  reader text;
+  item lakeward.vector_index := coalesce(new, old);
+begin
+  select r.name into dataset_name from lakeward.relation r where r.id = item.relation_id;
+  if tg_op = 'DELETE' then
+    execute format('drop trigger if exists %I on lake.%I', 'track_insert_' || item.id, dataset_name);
+    execute format('drop trigger if exists %I on lake.%I', 'track_update_' || item.id, dataset_name);
+    execute format('drop trigger if exists %I on lake.%I', 'track_delete_' || item.id, dataset_name);
+    execute format(
+      'drop table vec.%I, vec.%I, vec.%I', item.name || '_text', item.name || '_pending', item.name
+    );
+    return null;
+  end if;
+  select d.ext_schema into strict ext from lakeward.deployment d;
+  select format_type(a.atttypid, a.atttypmod) into strict key_type
+  from pg_attribute a
+  where a.attrelid = format('lake.%I', dataset_name)::regclass and a.attname = item.row_key;
+  execute format(
+    'create table vec.%I (chunk_id bigint generated always as identity primary key, row_key %s not null, '
+    'chunk_no integer not null, embedding %I.halfvec(%s) not null)',
+    item.name, key_type, ext, item.dimensions
+  );
+  -- MAIN keeps vectors inline: a TOAST fetch per row makes an exact scan four times slower (pgvector#240)
+  execute format('alter table vec.%I alter column embedding set storage main', item.name);
+  execute format('create index on vec.%I (row_key)', item.name);
+  execute format(
+    'create table vec.%I (chunk_id bigint primary key, content text not null, '
+    'start_at integer not null, end_at integer not null)', item.name || '_text'
+  );
+  execute format(
+    'create table vec.%I (row_key %s primary key, seq bigint generated always as identity)',
+    item.name || '_pending', key_type
+  );
+  for reader in
+    select b.role_name from lakeward.binding b where b.relation_id = item.relation_id
+    union all select lakeward.role_of('steward')
+  loop
+    execute format('grant select on vec.%I, vec.%I to %I', item.name, item.name || '_text', reader);
+    -- enough for count(*), and no row key can be read
+    execute format('grant select (seq) on vec.%I to %I', item.name || '_pending', reader);
+  end loop;
+  execute format(
+    'create trigger %I after insert on lake.%I referencing new table as new_rows '
+    'for each statement execute function lakeward.track_rows(%L)', 'track_insert_' || item.id, dataset_name, item.id
+  );
+  execute format(
+    'create trigger %I after update on lake.%I referencing old table as old_rows new table as new_rows '
+    'for each statement execute function lakeward.track_rows(%L)', 'track_update_' || item.id, dataset_name, item.id
+  );
+  execute format(
+    'create trigger %I after delete on lake.%I referencing old table as old_rows '
+    'for each statement execute function lakeward.track_rows(%L)', 'track_delete_' || item.id, dataset_name, item.id
+  );
+  execute format(
+    'insert into vec.%I (row_key) select %I from lake.%I', item.name || '_pending', item.row_key, dataset_name
+  );
+  return null;
+end $$;

@@ -1,0 +1,63 @@
+-- Who sees which rows of the catalog: a profile its own part, the steward all of it.
+-- lakeward.deployment shows its row to the steward alone; `exists (select from lakeward.deployment)` is how the other
+-- policies ask "is this the steward" without naming a role. (select current_user) is evaluated once per query.
+do $$
+declare
+  relation text;
+begin
+  foreach relation in array array[
+    'schema_version', 'deployment', 'relation', 'dataset', 'dataset_column', 'dataset_file', 'rejected_row', 'profile', 'binding',
+    'api_key', 'job', 'vector_index', 'index_variant'
+  ] loop
+    execute format('alter table lakeward.%I enable row level security', relation);
+    execute format('drop policy if exists own_part on lakeward.%I', relation);
+    execute format('drop policy if exists steward_writes on lakeward.%I', relation);
+  end loop;
+end $$;
+
+create policy own_part on lakeward.deployment for select using (steward_role = (select current_user));
+
+create policy own_part on lakeward.binding for select using (
+  role_name = (select current_user) or (select exists (select from lakeward.deployment))
+);
+create policy own_part on lakeward.profile for select using (
+  role_name = (select current_user) or (select exists (select from lakeward.deployment))
+);
+create policy own_part on lakeward.relation for select using (
+  id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
+  or (select exists (select from lakeward.deployment))
+);
+create policy own_part on lakeward.dataset for select using (
+  id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
+  or (select exists (select from lakeward.deployment))
+);
+create policy own_part on lakeward.dataset_column for select using (
+  dataset_id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
+  or (select exists (select from lakeward.deployment))
+);
+create policy own_part on lakeward.vector_index for select using (
+  relation_id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
+  or (select exists (select from lakeward.deployment))
+);
+create policy own_part on lakeward.index_variant for select using (
+  index_id in (select i.id from lakeward.vector_index i) or (select exists (select from lakeward.deployment))
+);
+create policy own_part on lakeward.dataset_file for select using ((select exists (select from lakeward.deployment)));
+create policy own_part on lakeward.rejected_row for select using ((select exists (select from lakeward.deployment)));
+create policy own_part on lakeward.api_key for select using ((select exists (select from lakeward.deployment)));
+create policy own_part on lakeward.job for select using ((select exists (select from lakeward.deployment)));
+
+do $$
+declare
+  relation text;
+begin
+  foreach relation in array array[
+    'relation', 'dataset', 'dataset_column', 'profile', 'binding', 'api_key', 'job', 'vector_index', 'index_variant'
+  ] loop
+    execute format(
+      'create policy steward_writes on lakeward.%I for all '
+      'using ((select exists (select from lakeward.deployment))) '
+      'with check ((select exists (select from lakeward.deployment)))', relation
+    );
+  end loop;
+end $$;

@@ -1,0 +1,37 @@
+-- Every grant on Lakeward's own objects, last, in one file. Rights of single profiles follow rows (sql/30_on_*.sql).
+do $$
+declare
+  gate text := lakeward.role_of('gate');
+  steward text := lakeward.role_of('steward');
+  service text := lakeward.role_of('service');
+  ext text := (select ext_schema from lakeward.deployment);
+begin
+  revoke all on all functions in schema lakeward from public;
+  revoke all on all functions in schema jobs from public;
+  execute format('grant usage on schema lakeward, %I, vec to public', ext);
+  execute format('grant usage on schema lake to %I, %I', gate, steward);
+
+  -- row security leaves each reader its own part of these
+  grant select on lakeward.deployment, lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile,
+    lakeward.binding, lakeward.vector_index, lakeward.index_variant to public;
+  execute format(
+    'grant select on lakeward.api_key, lakeward.job, lakeward.dataset_file, lakeward.rejected_row to %I', steward
+  );
+  execute format(
+    'grant insert, update, delete on lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile, '
+    'lakeward.binding, lakeward.api_key, lakeward.job, lakeward.vector_index, lakeward.index_variant to %I', steward
+  );
+
+  execute format(
+    'grant execute on function lakeward.role_of(text), lakeward.defer_job(text, text, jsonb, text, text, text), '
+    'lakeward.install_reader_view(text, bigint), lakeward.attach_dataset(bigint, text), '
+    'lakeward.create_login(text, text, text, timestamptz), lakeward.drop_login(text) to %I', steward
+  );
+  execute format('grant execute on function lakeward.find_key(text), lakeward.get_deployment() to %I', service);
+
+  -- the queue is the service's own; no reader has a right there
+  execute format('grant usage on schema jobs to %I', service);
+  execute format('grant select, insert, update, delete on all tables in schema jobs to %I', service);
+  execute format('grant usage on all sequences in schema jobs to %I', service);
+  execute format('grant execute on all functions in schema jobs to %I', service);
+end $$;
