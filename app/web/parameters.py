@@ -1,0 +1,33 @@
+"""Unknown query parameters are refused, so that a misspelt one is noticed."""
+
+import difflib
+from functools import lru_cache
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+
+from app.errors import InvalidInputError
+
+
+@lru_cache(maxsize=1024)
+def _known(handler: HTTPRouteHandler) -> frozenset[str]:
+    names = set()
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        names.add(getattr(field.kwarg_definition, "query", None) or name)
+    return frozenset(names)
+
+
+def guard_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Litestar guard of every route.
+
+    Raises:
+        InvalidInputError: naming the parameter, and the nearest known one.
+    """
+    if not isinstance(handler, HTTPRouteHandler):
+        return
+    for name in connection.query_params:
+        if name not in _known(handler):
+            close = difflib.get_close_matches(name, _known(handler), n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise InvalidInputError(f"unknown query parameter '{name[:100]}'{hint}")

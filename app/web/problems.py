@@ -1,0 +1,108 @@
+"""Errors on the wire: application/problem+json (RFC 9457) with a stable `code` and what helps the caller."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from app.errors import LakewardError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_CODES = {
+    400: "invalid_input",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An RFC 9457 problem document. `code` is stable; further fields depend on it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    allowed_bindings: list[str] | None = None
+    line: int | None = None
+    column: int | None = None
+    retry_after_s: int | None = None
+
+
+def problem_responses(*statuses: int) -> dict[int, ResponseSpec]:
+    """The `responses` of a handler that may answer these statuses; 400, 401, 403, 500 and 503 come with every one."""
+    wanted = {400, 401, 403, 500, 503, *statuses}
+    return {
+        status: ResponseSpec(
+            Problem, generate_examples=False, description=HTTPStatus(status).phrase, media_type=MEDIA_TYPE
+        )
+        for status in sorted(wanted)
+    }
+
+
+def _respond(document: dict[str, Any], headers: dict[str, str]) -> Response[Any]:
+    return Response(document, status_code=document["status"], media_type=MEDIA_TYPE, headers=headers)
+
+
+def _document(code: str, title: str, status: int, detail: str, **extra: Any) -> dict[str, Any]:
+    return {
+        "type": f"urn:lakeward:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **extra,
+    }
+
+
+def handle_lakeward_error(request: Request[Any, Any, Any], exc: LakewardError) -> Response[Any]:
+    """An error of ours, as it is."""
+    if exc.status >= 500:
+        log.error("%s %s: %s", request.method, request.url.path, exc, exc_info=exc)
+    headers = {"WWW-Authenticate": 'Bearer realm="lakeward"'} if exc.status == 401 else {}
+    if "retry_after_s" in exc.extra:
+        headers["Retry-After"] = str(exc.extra["retry_after_s"])
+    return _respond(_document(exc.code, exc.title, exc.status, exc.message, **exc.extra), headers)
+
+
+def handle_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Response[Any]:
+    """An error of the framework: unknown path, wrong method, a body that does not fit."""
+    status = exc.status_code
+    if status >= 500:
+        return handle_unexpected(request, exc)
+    detail = exc.detail
+    if isinstance(exc, ValidationException) and isinstance(exc.extra, list) and exc.extra:
+        detail = "; ".join(_describe(item) for item in exc.extra)
+    code = _CODES.get(status, "invalid_input" if status < 500 else "internal_error")
+    return _respond(_document(code, HTTPStatus(status).phrase, status, detail), dict(exc.headers or {}))
+
+
+def _describe(item: Any) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    key = item.get("key")
+    return f"{key}: {item.get('message')}" if key else str(item.get("message"))
+
+
+def handle_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
+    """A fault of ours: the log has it, the caller gets no detail."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=exc)
+    detail = "an internal error; the server's log has the details"
+    return _respond(_document("internal_error", "Internal Server Error", 500, detail), {})
+
+
+EXCEPTION_HANDLERS: dict[Any, Any] = {
+    LakewardError: handle_lakeward_error,
+    HTTPException: handle_http_exception,
+    Exception: handle_unexpected,
+}
