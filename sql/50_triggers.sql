@@ -7,6 +7,8 @@ create or replace trigger objects_delete before delete on lakeward.profile
 for each row execute function lakeward.on_profile();
 create or replace trigger objects after insert or delete on lakeward.binding
 for each row execute function lakeward.on_binding();
+create or replace trigger objects after delete on lakeward.dataset
+for each row execute function lakeward.on_dataset();
 create or replace trigger objects after insert or delete on lakeward.vector_index
 for each row execute function lakeward.on_vector_index();
 

@@ -1,6 +1,19 @@
 """Jobs, as SQLAlchemy describes them; psycopg executes. The queue's own tables are procrastinate's, in schema `jobs`."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Double, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.metadata import metadata
@@ -21,6 +34,8 @@ job = Table(
     Column("error", JSONB),
     Column("result", JSONB),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lock", Text),
+    Column("cancel_requested", Boolean, nullable=False, server_default="false"),
     Column("created_by", Text, nullable=False, server_default=""),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     Column("started_at", DateTime(timezone=True)),

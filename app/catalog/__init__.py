@@ -1,0 +1,1 @@
+"""What there is: datasets, their columns, files and manifests."""

@@ -1,0 +1,53 @@
+"""/catalog/datasets."""
+
+from litestar import Response, Router, delete, get, post
+
+from app.catalog.models import Dataset, DatasetRequest, DeletedDataset
+from app.catalog.service import create_or_update_dataset, delete_dataset, get_dataset, list_datasets
+from app.db.database import Database
+from app.web.identity import Principal, require_admin
+from app.web.paging import Cursor, Limit, Page
+from app.web.problems import problem_responses
+from app.web.responses import created_or_updated
+
+TAGS = ["catalog"]
+
+
+@post(
+    "/",
+    status_code=201,
+    responses={**problem_responses(404, 409, 413), **created_or_updated(Dataset)},
+    tags=TAGS,
+)
+async def post_dataset(data: DatasetRequest, principal: Principal, database: Database) -> Response[Dataset]:
+    """Register a dataset (201), or update the given fields of one that exists (200)."""
+    require_admin(principal)
+    dataset, created = await create_or_update_dataset(principal.scope(database), data)
+    return Response(dataset, status_code=201 if created else 200)
+
+
+@get("/", responses=problem_responses(404), tags=TAGS)
+async def get_datasets(
+    principal: Principal, database: Database, limit: Limit = 100, cursor: Cursor = None
+) -> Page[Dataset]:
+    """The datasets the caller may see, by name."""
+    return await list_datasets(principal.scope(database), limit, cursor)
+
+
+@get("/by-name/{name:str}", responses=problem_responses(404), tags=TAGS)
+async def get_dataset_by_name(name: str, principal: Principal, database: Database) -> Dataset:
+    """One dataset's manifest."""
+    return await get_dataset(principal.scope(database), name)
+
+
+@delete("/by-name/{name:str}", status_code=200, responses=problem_responses(404, 409), tags=TAGS)
+async def delete_dataset_by_name(name: str, principal: Principal, database: Database) -> DeletedDataset:
+    """Delete a dataset, its rows and every reader's view of it; refused while an index is built on it."""
+    require_admin(principal)
+    return await delete_dataset(principal.scope(database), name)
+
+
+router = Router(
+    "/catalog/datasets",
+    route_handlers=[post_dataset, get_datasets, get_dataset_by_name, delete_dataset_by_name],
+)

@@ -1,0 +1,94 @@
+"""Profiles: created, updated, listed, deleted. Roles, schemas and views follow the rows in Postgres."""
+
+import msgspec
+
+from app.db.queries import load_queries
+from app.db.scope import Scope, Transaction
+from app.errors import NotFoundError
+from app.profiles.models import DeletedProfile, Profile, ProfileRequest
+from app.profiles.plan import plan_profile
+from app.web.paging import Page, decode_cursor, plan_page
+
+QUERIES = load_queries(__file__)
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+
+
+async def get_profile(scope: Scope, profile_id: str) -> Profile:
+    """The profile.
+
+    Raises:
+        NotFoundError: it is not there, or not the caller's to see.
+    """
+    profile = await find_profile(scope, profile_id)
+    if profile is None:
+        raise NotFoundError(f"no profile {profile_id[:60]!r}")
+    return profile
+
+
+async def find_profile(scope: Scope, profile_id: str) -> Profile | None:
+    """The profile, or None when the scope does not see it."""
+    rows = await scope.fetch(Profile, QUERIES["profiles"], {"id": profile_id, "after": None, "limit": 1})
+    return _convert(rows[0]) if rows else None
+
+
+async def list_profiles(scope: Scope, limit: int, cursor: str | None) -> Page[Profile]:
+    """The profiles the scope may see: a reader its own, an admin all of them."""
+    after = decode_cursor(cursor, str) if cursor else None
+    rows = await scope.fetch(Profile, QUERIES["profiles"], {"id": None, "after": after, "limit": limit + 1})
+    return plan_page([_convert(row) for row in rows], limit, lambda profile: profile.id)
+
+
+def _convert(row: Profile) -> Profile:
+    return msgspec.convert(msgspec.to_builtins(row), Profile)
+
+
+async def create_or_update_profile(scope: Scope, request: ProfileRequest) -> tuple[Profile, bool]:
+    """The profile as requested, and whether it is new; all of it or nothing.
+
+    Raises:
+        InvalidInputError: see plan_profile.
+        NotFoundError: a binding names a relation that does not exist; `missing` lists all that don't.
+    """
+    request = plan_profile(request)
+    fields = msgspec.structs.asdict(request)
+    fields |= msgspec.structs.asdict(fields.pop("hnsw_config"))
+    async with scope.begin() as transaction:
+        relation_ids = await _relation_ids(transaction, fields.pop("bound_datasets"))
+        created = await transaction.fetch_value(QUERIES["lock_profile"], {"id": request.id}) is None
+        if created:
+            await transaction.execute(
+                QUERIES["create_profile"], {**fields, "created_by": scope.actor.principal}
+            )
+        else:
+            await transaction.execute(QUERIES["update_profile"], fields)
+        bindings = {"id": request.id, "relation_ids": relation_ids}
+        await transaction.execute(QUERIES["delete_bindings"], bindings)
+        await transaction.execute(QUERIES["create_bindings"], bindings)
+    return await get_profile(scope, request.id), created
+
+
+async def _relation_ids(transaction: Transaction, names: list[str]) -> list[int]:
+    found = await transaction.fetch_all(_Named, QUERIES["relation_ids"], {"names": names})
+    missing = sorted(set(names) - {row.name for row in found})
+    if missing:
+        shown = ", ".join(repr(name[:60]) for name in missing[:20])
+        raise NotFoundError(f"no dataset or view {shown}", missing=missing[:100])
+    return [row.id for row in found]
+
+
+async def delete_profile(scope: Scope, profile_id: str) -> DeletedProfile:
+    """The profile, its role, its schema, its bindings and its keys go in one transaction.
+
+    Raises:
+        NotFoundError: no such profile.
+    """
+    profile = await get_profile(scope, profile_id)
+    async with scope.begin() as transaction:
+        keys: int = await transaction.fetch_value(QUERIES["count_keys"], {"id": profile_id})
+        if await transaction.execute(QUERIES["delete_profile"], {"id": profile_id}) == 0:
+            raise NotFoundError(f"no profile {profile_id[:60]!r}")
+    return DeletedProfile(id=profile_id, bound_datasets=profile.bound_datasets, revoked_keys=keys)
