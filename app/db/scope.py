@@ -20,7 +20,7 @@ from app.db.pool import Connection, Pool, borrowed
 from app.db.translate import translated
 
 Row = TypeVar("Row")
-Statement: TypeAlias = LiteralString | sql.Composed | sql.SQL
+Statement: TypeAlias = LiteralString | bytes | sql.Composed | sql.SQL
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
 
 

@@ -1,1 +1,1 @@
-"""Background work: deferred with the change that asks for it, run once, resumed after a crash, watched while it runs."""
+"""Background work: deferred with what asks for it, resumed after a crash, watched while it runs."""

@@ -9,7 +9,7 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far it is: `done` of `total` (when known) in `unit`; `rate` in units per second, `eta_s` in seconds."""
+    """How far it is: `done` of `total` (when known) in `unit`; `rate` in units per second."""
 
     done: int
     total: int | None
@@ -19,7 +19,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """A row of lakeward.job. A job that waits for its next attempt is queued and has the error of the last one."""
+    """A row of lakeward.job. One that waits for its next attempt is queued, with its last error."""
 
     id: str
     kind: str

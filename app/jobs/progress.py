@@ -13,7 +13,7 @@ class Meter:
         self._samples: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, done: int) -> None:
-        """Remember a report; when `done` goes back (a new phase began), what was measured before counts no more."""
+        """Remember a report; when `done` goes back, a new phase began, and what was measured is forgotten."""
         if self._samples and done < self._samples[-1][1]:
             self._samples.clear()
         self._samples.append((now, done))

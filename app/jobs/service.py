@@ -55,7 +55,12 @@ async def get_job(scope: Scope, job_id: str) -> Job:
 
 
 async def list_jobs(
-    scope: Scope, limit: int, cursor: str | None = None, *, kind: str | None = None, state: State | None = None
+    scope: Scope,
+    limit: int,
+    cursor: str | None = None,
+    *,
+    kind: str | None = None,
+    state: State | None = None,
 ) -> Page[Job]:
     """Jobs, newest first.
 
@@ -75,7 +80,7 @@ async def list_jobs(
 
 
 async def cancel_job(scope: Scope, job_id: str) -> Job:
-    """A queued job is cancelled at once; a running one when its handler reports next, so it may still succeed.
+    """A queued job is cancelled at once, a running one when its handler reports next; it may still succeed.
 
     Raises:
         NotFoundError: no such job.

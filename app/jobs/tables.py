@@ -1,4 +1,4 @@
-"""Jobs, as SQLAlchemy describes them; psycopg executes. The queue's own tables are procrastinate's, in schema `jobs`."""
+"""Jobs, as SQLAlchemy describes them. The queue's own tables are procrastinate's, in schema `jobs`."""
 
 from sqlalchemy import (
     BigInteger,
@@ -40,8 +40,6 @@ job = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
-    CheckConstraint(
-        "state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state_check"
-    ),
+    CheckConstraint("state in ('queued', 'running', 'succeeded', 'failed', 'cancelled')", name="state_check"),
     Index("job_created_at_idx", text("created_at desc"), text("id desc")),
 )

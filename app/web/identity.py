@@ -120,11 +120,16 @@ def require_admin(principal: Principal) -> None:
         raise ForbiddenError("this needs an admin key")
 
 
-def require_profile(principal: Principal, profile: str) -> None:
-    """Refuse a reader that asks for another profile than its own.
+async def act_as_profile(request: Request[Any, Any, Any], principal: Principal, profile: str) -> Principal:
+    """The caller as the reader of `profile`: itself when it is its own, an admin in its place.
 
     Raises:
         ForbiddenError: it is not the caller's profile, and the caller is no admin.
+        NotFoundError: an admin named a profile that does not exist.
     """
-    if not principal.is_admin and principal.profile != profile:
+    if principal.profile == profile:
+        return principal
+    if not principal.is_admin:
         raise ForbiddenError(f"this key is for profile {principal.profile}, not {profile[:40]!r}")
+    acting: Principal = await request.app.state.authenticator.act_as(principal, profile)
+    return acting

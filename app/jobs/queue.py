@@ -1,0 +1,212 @@
+"""The worker: procrastinate 3.10.0 fetches, locks and retries; nothing outside this module knows of it.
+
+What users see of a job is lakeward.job. The queue's rows hold the job's id and are gone when it is over. A
+kind is task and queue in one, so a worker fetches only what it knows; a kind nobody knows waits.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import procrastinate
+import psycopg
+from procrastinate.exceptions import ProcrastinateException
+from procrastinate.jobs import Job as QueueRow
+from procrastinate.manager import JobManager
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from procrastinate.worker import Worker
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import PoolTimeout
+
+from app.db.database import Database
+from app.db.pool import KEEPALIVE
+from app.errors import LakewardError
+from app.jobs.context import Handler
+from app.jobs.runner import Registration, Runner
+from app.jobs.service import QUERIES
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 10.0
+#: A worker without a heartbeat for so long is dead, and its jobs are run by others.
+DEAD_S = 30.0
+RECOVER_S = 15.0
+#: New jobs are notified (10 ms); retries and recovered ones are found by polling.
+POLL_S = 2.0
+MAX_RECONNECT_S = 5.0
+#: The channel name is `procrastinate_queue_v1#<kind>` and Postgres takes 63 bytes.
+_KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_EXPECTED = (ProcrastinateException, psycopg.Error, PoolTimeout, OSError, LakewardError)
+
+
+class _RunAgainError(Exception):
+    def __init__(self, delay_s: float) -> None:
+        self.delay_s = delay_s
+        super().__init__(f"again in {delay_s:.1f} s")
+
+
+class _Retry(BaseRetryStrategy):
+    """Whatever ends an attempt without ending the job puts it back; nothing is ever lost in the queue."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: QueueRow) -> RetryDecision:
+        if isinstance(exception, _RunAgainError):
+            return RetryDecision(retry_in={"milliseconds": round(exception.delay_s * 1000)})
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision()
+        return RetryDecision(retry_in={"seconds": round(MAX_RECONNECT_S)})
+
+
+class _Worker(Worker):
+    """procrastinate's worker with our watch in the place of its cron.
+
+    Without a periodic task its cron ends at once, and with it the monitor that stops a worker whose
+    heartbeat or listener failed (3.10.0: `_monitor_side_tasks` waits for the first to end). Such a worker would
+    go on without a heartbeat, and others would take its running jobs. The watch never ends, so neither does
+    the monitor.
+    """
+
+    def __init__(self, watch: Callable[["_Worker"], Awaitable[None]], **options: Any) -> None:
+        super().__init__(**options)
+        self._watch = watch
+
+    async def _periodic_deferrer(self) -> None:
+        await self._watch(self)
+
+
+class Queue:
+    """The jobs of a database, and the handlers that run them in this process."""
+
+    def __init__(self, database: Database, *, grace_s: float = 3.0, retry_base_s: float = 2.0) -> None:
+        self._database = database
+        self._grace_s = grace_s
+        self._runner = Runner(database, retry_base_s=retry_base_s)
+        self._registrations: dict[str, Registration] = {}
+        self._active: set[int] = set()
+
+    def register(self, kind: str, handler: Handler, *, max_attempts: int = 3) -> None:
+        """Jobs of `kind` are run by `handler`, up to `max_attempts` times if what failed may pass by itself.
+
+        A handler must be idempotent: after a crash it is called again with the same arguments.
+
+        Raises:
+            ValueError: the kind is no lower-case word of at most 40 characters, or has a handler already.
+        """
+        if not _KIND.fullmatch(kind):
+            raise ValueError(f"job kind {kind!r}: use up to 40 of a-z, 0-9 and _")
+        if kind in self._registrations:
+            raise ValueError(f"job kind {kind!r} is registered already")
+        self._registrations[kind] = Registration(kind, handler, max_attempts)
+
+    async def run(self, concurrency: int = 2, *, exclusive: bool = False) -> None:
+        """Run jobs, `concurrency` at a time, until cancelled; outlives any absence of the database.
+
+        `exclusive` says that no other process works on this database (the embedded home's lock guarantees
+        it): then all jobs that were running before are run at once, instead of when their worker has been silent
+        for 30 s. On cancellation running handlers have `grace_s` to end; then they are cancelled, their jobs are
+        queued again, and the next worker resumes them.
+        """
+        delay_s = 0.1
+        while True:
+            began = time.monotonic()
+            try:
+                await self._work(concurrency, exclusive=exclusive)
+            except _EXPECTED as exc:
+                log.warning("jobs: the worker lost the database (%s)", type(exc).__name__)
+            except Exception:
+                log.exception("jobs: the worker failed")
+            # an error while it stops replaces the cancellation it was stopped by
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError
+            delay_s = 0.1 if time.monotonic() - began > 60 else min(MAX_RECONNECT_S, delay_s * 2)
+            await asyncio.sleep(delay_s)
+
+    async def _work(self, concurrency: int, *, exclusive: bool) -> None:
+        # cheaper to wait here than in two pools, whose own attempts grow minutes apart
+        conninfo = make_conninfo(self._database.service_dsn, **KEEPALIVE)
+        async with await psycopg.AsyncConnection.connect(conninfo):
+            pass
+        await self._database.pool.check()
+        connector = procrastinate.PsycopgConnector(
+            conninfo=conninfo,
+            kwargs={"options": "-c search_path=jobs"},
+            min_size=1,
+            max_size=3,
+            timeout=10.0,
+            name="lakeward-jobs",
+        )
+        queue = procrastinate.App(connector=connector)
+        for registration in self._registrations.values():
+            self._add_task(queue, registration)
+        async with queue.open_async():
+            await self._recover(queue.job_manager, exclusive=exclusive)
+            worker = _Worker(
+                self._watch,
+                app=queue,
+                queues=list(self._registrations),
+                concurrency=concurrency,
+                fetch_job_polling_interval=POLL_S,
+                shutdown_graceful_timeout=self._grace_s,
+                update_heartbeat_interval=HEARTBEAT_S,
+                stalled_worker_timeout=DEAD_S,
+                install_signal_handlers=False,
+                delete_jobs="always",
+            )
+            await worker.run()  # type: ignore[no-untyped-call]
+
+    def _add_task(self, queue: procrastinate.App, registration: Registration) -> None:
+        async def run_task(context: procrastinate.JobContext, job_id: str) -> None:
+            assert context.job.id is not None
+            self._active.add(context.job.id)
+            try:
+                retry_s = await self._runner.run(registration, job_id)
+            finally:
+                self._active.discard(context.job.id)
+            if retry_s is not None:
+                raise _RunAgainError(retry_s)
+
+        queue.task(name=registration.kind, queue=registration.kind, pass_context=True, retry=_Retry())(
+            run_task
+        )
+
+    async def _watch(self, worker: _Worker) -> None:
+        suspects: set[int] = set()
+        manager = worker.app.job_manager
+        while True:
+            await asyncio.sleep(RECOVER_S)
+            await self._recover(manager, exclusive=False)
+            suspects = await self._retry_dropped(manager, worker, suspects)
+
+    async def _recover(self, manager: JobManager, *, exclusive: bool) -> None:
+        """Queue again what dead workers were running, and what waits without being in the queue."""
+        if exclusive:
+            await manager.prune_stalled_workers(0)
+        for row in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_S):
+            log.warning("jobs: %s is run again, its worker is gone", row.task_kwargs.get("job_id"))
+            await _retry(manager, row)
+        async with self._database.owner(timeout_ms=10_000).begin() as transaction:
+            revived = await transaction.fetch_value(QUERIES["revive_orphans"])
+        if revived:
+            log.warning("jobs: %d were not in the queue, and are now", revived)
+
+    async def _retry_dropped(self, manager: JobManager, worker: _Worker, suspects: set[int]) -> set[int]:
+        """Queue again what this live worker holds but does not run: the database was away when it ended.
+
+        Only what was so at the last round too: fetching and finishing take a moment.
+        """
+        rows = await manager.list_jobs_async(status="doing", worker_id=worker.worker_id)
+        dropped = {row.id: row for row in rows if row.id is not None and row.id not in self._active}
+        for row_id in suspects & dropped.keys():
+            await _retry(manager, dropped[row_id])
+        return dropped.keys() - suspects
+
+
+async def _retry(manager: JobManager, row: QueueRow) -> None:
+    try:
+        await manager.retry_job(row)
+    except ProcrastinateException:
+        # another worker did it first; had the database gone, the next statement says so
+        log.debug("jobs: row %s of the queue is not running any more", row.id)

@@ -1,0 +1,191 @@
+"""Indexes, activation and search: what is asked for and what is answered."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+
+class ChunkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How texts are cut, in characters."""
+
+    size: Annotated[int, msgspec.Meta(ge=50, le=20_000)] = 1000
+    overlap: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 100
+
+
+class IndexRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An index to build over a dataset; the name defaults to `{source}_v1`."""
+
+    source: str
+    text_columns: Annotated[list[str], msgspec.Meta(min_length=1, max_length=50)]
+    name: str | None = None
+    chunk: ChunkConfig = ChunkConfig()
+    model: str | None = None
+
+
+class IndexAccepted(msgspec.Struct, frozen=True):
+    """The job that embeds what the index does not have yet."""
+
+    job_id: str
+    index: str
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """One HNSW build of an index."""
+
+    m: int
+    ef_construction: int
+    state: Literal["building", "ready", "failed"]
+    bytes: int
+    build_ms: float | None
+
+
+class IndexFreshness(msgspec.Struct, frozen=True):
+    """How many rows have no current chunks, and when rows were last embedded."""
+
+    stale_rows: int
+    last_embedded_at: datetime | None
+
+
+class VectorIndex(msgspec.Struct, frozen=True):
+    """A named vector index over a relation."""
+
+    name: str
+    source: str
+    text_columns: list[str]
+    chunk: ChunkConfig
+    provider: str
+    model_name: str
+    model_version: str
+    dimensions: int
+    chunks: int
+    documents: int
+    variants: list[Variant]
+    freshness: IndexFreshness
+    created_at: datetime
+
+
+class IndexRow(msgspec.Struct, frozen=True):
+    """A row of lakeward.vector_index, with its source's name and the type of the row key."""
+
+    id: int
+    name: str
+    source: str
+    row_key: str
+    row_key_type: str
+    text_columns: list[str]
+    chunk_size: int
+    chunk_overlap: int
+    provider: str
+    model_name: str
+    model_version: str
+    dimensions: int
+    created_at: datetime
+    last_embedded_at: datetime | None
+
+
+class DeletedIndex(msgspec.Struct, frozen=True):
+    """What went with an index."""
+
+    name: str
+    source: str
+    chunks: int
+
+
+class VariantConfig(msgspec.Struct, frozen=True):
+    """What makes a variant a different build."""
+
+    m: int
+    ef_construction: int
+
+
+class Warmed(msgspec.Struct, frozen=True):
+    """One index that is warm: `vectors` were reached by the graph walk; `built` says that the variant is new."""
+
+    index: str
+    source: str
+    vectors: int
+    variant: VariantConfig
+    built: bool
+    build_ms: float
+    warm_ms: float
+
+
+class ActivationFailure(msgspec.Struct, frozen=True):
+    """A binding whose index could not be made ready."""
+
+    binding: str
+    error: str
+
+
+class Activation(msgspec.Struct, frozen=True):
+    """What activating a profile did."""
+
+    profile: str
+    warmed: list[Warmed]
+    failures: list[ActivationFailure]
+    duration_ms: float
+
+
+class SearchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A search in one index, by text or by vector."""
+
+    index: str
+    query: str | None = None
+    vector: list[float] | None = None
+    k: int = 10
+    filter: dict[str, Any] | None = None
+    mode: Literal["vector", "text", "hybrid"] = "vector"
+    rerank: bool = False
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A chunk that was found; `metadata` is its row's other columns as the reader's own relation shows them."""
+
+    doc_key: str
+    chunk_no: int
+    score: float
+    distance: float
+    text: str
+    metadata: dict[str, Any]
+
+
+class SearchAnswer(msgspec.Struct, frozen=True):
+    """The hits, nearest first, and how good the answer is."""
+
+    profile: str
+    index: str
+    method: Literal["hnsw", "exact", "lance"]
+    k: int
+    returned: int
+    truncated: bool
+    stale_rows: int
+    model: str
+    duration_ms: float
+    hits: list[Hit]
+
+
+class SearchRoute(msgspec.Struct, frozen=True):
+    """What a search needs to know of an index and of the profile that asks; remembered until the catalog changes."""
+
+    name: str
+    source: str
+    row_key: str
+    text_columns: list[str]
+    model_name: str
+    model_version: str
+    dimensions: int
+    schema_name: str
+    ef_search: int
+    variant_id: int | None
+
+
+class HitRow(msgspec.Struct, frozen=True):
+    """A row of the search statement: a hit, or nulls beside the count of stale rows when there is none."""
+
+    stale_rows: int
+    doc_key: str | None
+    chunk_no: int | None
+    distance: float | None
+    text: str | None
+    metadata: dict[str, Any] | None

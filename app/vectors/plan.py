@@ -1,0 +1,97 @@
+"""Pure decisions about indexes and searches."""
+
+import math
+
+import numpy as np
+from pgvector import HalfVector
+
+from app.catalog.models import DatasetRow, StoredColumn
+from app.catalog.plan import plan_name
+from app.errors import DimensionMismatchError, InvalidInputError, NotFoundError
+from app.vectors.models import IndexRequest, SearchRequest
+
+#: pgvector's ceiling for hnsw.ef_search; a search can return no more than that by HNSW.
+MAX_K = 1000
+MAX_QUERY_CHARACTERS = 10_000
+#: The largest finite half-precision float: beyond it a component would become infinite.
+MAX_HALF = 65504.0
+
+
+def plan_index(request: IndexRequest, dataset: DatasetRow, columns: list[StoredColumn]) -> str:
+    """The index's name, when the request fits the dataset.
+
+    Raises:
+        InvalidNameError: the name cannot be used.
+        NotFoundError: a text column is not there.
+        InvalidInputError: no rows or no row key yet, a column named twice, or overlap not below size.
+    """
+    name = plan_name(request.name or f"{request.source}_v1"[:48], "index")
+    if not dataset.has_table:
+        raise InvalidInputError(f"dataset {dataset.name!r} has no columns yet; ingest a file into it first")
+    if dataset.row_key is None:
+        raise InvalidInputError(
+            f"dataset {dataset.name!r} has no row key, and an index needs one; name a unique column with "
+            "POST /catalog/datasets {name, row_key} or --row-key at ingest"
+        )
+    known = {column.name for column in columns}
+    missing = [column for column in request.text_columns if column not in known]
+    if missing:
+        raise NotFoundError(
+            f"dataset {dataset.name!r} has no column {', '.join(repr(c[:60]) for c in missing)}; "
+            f"it has {', '.join(sorted(known)[:50])}"
+        )
+    if len(set(request.text_columns)) != len(request.text_columns):
+        raise InvalidInputError("text_columns names a column twice")
+    if request.chunk.overlap >= request.chunk.size:
+        raise InvalidInputError(
+            f"chunk.overlap ({request.chunk.overlap}) must be below chunk.size ({request.chunk.size})"
+        )
+    return name
+
+
+def plan_search(request: SearchRequest) -> SearchRequest:
+    """The request, when it can be answered.
+
+    Raises:
+        InvalidInputError: naming the field and what it may be.
+    """
+    if not 1 <= request.k <= MAX_K:
+        raise InvalidInputError(f"k must be between 1 and {MAX_K}, not {request.k}")
+    if (request.query is None) == (request.vector is None):
+        raise InvalidInputError("send either query, a text, or vector, a list of numbers")
+    if request.query is not None:
+        if not request.query.strip():
+            raise InvalidInputError("query is empty; ask something")
+        if len(request.query) > MAX_QUERY_CHARACTERS:
+            raise InvalidInputError(f"query is longer than {MAX_QUERY_CHARACTERS} characters")
+    if request.mode != "vector":
+        raise InvalidInputError(f"mode {request.mode!r} is not available in this version; use 'vector'")
+    if request.filter:
+        raise InvalidInputError("filter is not available in this version; leave it out")
+    if request.rerank:
+        raise InvalidInputError("rerank is not available in this version; leave it out")
+    return request
+
+
+def plan_vector(vector: "list[float] | np.ndarray", dimensions: int, index: str) -> HalfVector:
+    """The query vector as the index compares it.
+
+    Raises:
+        DimensionMismatchError: it has another length than the index.
+        InvalidInputError: a component is NaN, infinite or too large for half precision, or all are zero.
+    """
+    if len(vector) != dimensions:
+        raise DimensionMismatchError(
+            f"index {index!r} has {dimensions} dimensions, the vector has {len(vector)}"
+        )
+    array = np.asarray(vector, dtype=np.float32)
+    if not np.isfinite(array).all() or float(np.abs(array).max()) > MAX_HALF:
+        raise InvalidInputError(f"vector: every component must be a number between -{MAX_HALF:.0f} and {MAX_HALF:.0f}")
+    if not math.isfinite(norm := float(np.linalg.norm(array))) or norm == 0.0:
+        raise InvalidInputError("vector: all components are zero, so it has no direction to compare")
+    return HalfVector(array.astype(np.float16))
+
+
+def plan_ef_search(profile_ef_search: int, k: int) -> int:
+    """The first beam is the result when no filter applies, so it must hold k (pgvector hnswscan.c)."""
+    return min(max(profile_ef_search, k), MAX_K)

@@ -1,0 +1,91 @@
+-- indexes --
+-- The indexes the scope's role may see, by name; keyset by name.
+select i.id, i.name, r.name as source, i.row_key, c.type as row_key_type, i.text_columns, i.chunk_size,
+  i.chunk_overlap, i.provider, i.model_name, i.model_version, i.dimensions, i.created_at, i.last_embedded_at
+from lakeward.vector_index i
+join lakeward.relation r on r.id = i.relation_id
+join lakeward.dataset_column c on c.dataset_id = i.relation_id and c.name = i.row_key
+where (%(name)s::text is null or i.name = %(name)s)
+  and (%(source)s::text is null or r.name = %(source)s)
+  and (%(model)s::text is null or i.model_name = %(model)s)
+  and (%(after)s::text is null or i.name > %(after)s)
+order by i.name
+limit %(limit)s;
+
+-- variants --
+select v.m, v.ef_construction, v.state, v.build_ms,
+  coalesce(pg_relation_size(to_regclass(format('vec.%%I', i.name || '_v' || v.id))), 0) as bytes
+from lakeward.index_variant v join lakeward.vector_index i on i.id = v.index_id
+where i.id = %(index_id)s
+order by v.m, v.ef_construction;
+
+-- create_index --
+-- Tables, triggers and rights follow the row (sql/30_on_vector_index.sql).
+insert into lakeward.vector_index (
+  name, relation_id, text_columns, chunk_size, chunk_overlap, provider, model_name, model_version, dimensions, row_key
+) values (
+  %(name)s, %(relation_id)s, %(text_columns)s, %(chunk_size)s, %(chunk_overlap)s, %(provider)s, %(model_name)s,
+  %(model_version)s, %(dimensions)s, %(row_key)s
+);
+
+-- delete_index --
+delete from lakeward.vector_index where name = %(name)s;
+
+-- refresh_staleness --
+-- After embedding: the dataset is fresh when no index of it has pending rows left.
+update lakeward.dataset d set last_embedded_at = now(),
+  embedding_stale_since = case when %(fresh)s then null else coalesce(d.embedding_stale_since, now()) end
+from lakeward.vector_index i where i.name = %(name)s and d.id = i.relation_id;
+
+-- set_embedded --
+update lakeward.vector_index set last_embedded_at = now() where name = %(name)s;
+
+-- sibling_indexes --
+-- The names of all indexes over the same relation, itself included.
+select s.name from lakeward.vector_index i
+join lakeward.vector_index s on s.relation_id = i.relation_id
+where i.name = %(name)s;
+
+-- route --
+-- What a search as this profile needs; no row when the index is not there or the profile is not bound to its relation.
+select i.name, r.name as source, i.row_key, i.text_columns, i.model_name, i.model_version, i.dimensions,
+  p.schema_name, p.ef_search, v.id as variant_id
+from lakeward.vector_index i
+join lakeward.relation r on r.id = i.relation_id
+join lakeward.binding b on b.relation_id = i.relation_id
+join lakeward.profile p on p.id = b.profile_id
+left join lakeward.index_variant v
+  on v.index_id = i.id and v.m = p.m and v.ef_construction = p.ef_construction and v.state = 'ready'
+where i.name = %(index)s and p.id = %(profile)s;
+
+-- find_source --
+-- As the steward: the relation an index is over, for the refusal's message.
+select r.name from lakeward.vector_index i join lakeward.relation r on r.id = i.relation_id where i.name = %(index)s;
+
+-- bound_relations --
+select r.name from lakeward.binding b join lakeward.relation r on r.id = b.relation_id
+where b.profile_id = %(profile)s order by r.name;
+
+-- activation_targets --
+-- Every index over a relation of the profile, with the variant the profile asks for.
+select i.id as index_id, i.name, r.name as source, p.m, p.ef_construction, i.dimensions
+from lakeward.binding b
+join lakeward.profile p on p.id = b.profile_id
+join lakeward.relation r on r.id = b.relation_id
+join lakeward.vector_index i on i.relation_id = r.id
+where p.id = %(profile)s
+order by r.name, i.name;
+
+-- claim_variant --
+insert into lakeward.index_variant (index_id, m, ef_construction)
+values (%(index_id)s, %(m)s, %(ef_construction)s)
+on conflict (index_id, m, ef_construction) do update set m = excluded.m
+returning id;
+
+-- variant_is_ready --
+select v.state = 'ready' and exists (
+  select from pg_index x where x.indexrelid = to_regclass(%(hnsw)s) and x.indisvalid
+) from lakeward.index_variant v where v.id = %(variant_id)s;
+
+-- set_variant --
+update lakeward.index_variant set state = %(state)s, build_ms = %(build_ms)s where id = %(variant_id)s;

@@ -1,0 +1,153 @@
+"""Indexes: defined, listed, deleted. Their chunks are written by the indexing job, their variants by activation."""
+
+import msgspec
+from psycopg import sql
+
+from app.catalog.service import find_dataset, list_columns
+from app.catalog.service import not_found as dataset_not_found
+from app.db.queries import load_queries
+from app.db.scope import Scope
+from app.errors import ConflictError, InvalidInputError, NotFoundError
+from app.jobs.service import defer_job
+from app.models.protocol import Embedder
+from app.vectors.indexing import get_index_row
+from app.vectors.models import (
+    ChunkConfig,
+    DeletedIndex,
+    IndexAccepted,
+    IndexFreshness,
+    IndexRequest,
+    IndexRow,
+    Variant,
+    VectorIndex,
+)
+from app.vectors.plan import plan_index
+from app.vectors.statements import table
+from app.web.paging import Page, decode_cursor, plan_page
+
+QUERIES = load_queries(__file__)
+JOB_KIND = "index"
+
+
+class _Counts(msgspec.Struct, frozen=True):
+    chunks: int
+    documents: int
+    stale_rows: int
+
+
+async def create_index(scope: Scope, embedder: Embedder, request: IndexRequest) -> IndexAccepted:
+    """Define the index, unless it is there with the same definition, and defer the job that embeds what is missing.
+
+    Raises:
+        NotFoundError: no such dataset or column.
+        InvalidInputError: see plan_index, or a model that is not configured.
+        ConflictError: the name is taken by an index with another definition.
+    """
+    info = await embedder.describe()
+    if request.model not in (None, info.name):
+        raise InvalidInputError(
+            f"model {request.model!r} is not configured; models.embed is {info.provider} with {info.name!r}"
+        )
+    async with scope.begin() as transaction:
+        dataset = await find_dataset(transaction, request.source, lock=True)
+        if dataset is None:
+            raise dataset_not_found(request.source)
+        name = plan_index(request, dataset, await list_columns(transaction, dataset.id))
+        wanted = {
+            "name": name,
+            "text_columns": request.text_columns,
+            "chunk_size": request.chunk.size,
+            "chunk_overlap": request.chunk.overlap,
+            "provider": info.provider,
+            "model_name": info.name,
+            "model_version": info.version,
+            "dimensions": info.dimensions,
+            "row_key": dataset.row_key,
+        }
+        parameters = {"name": name, "source": None, "model": None, "after": None, "limit": 1}
+        found = await transaction.find_one(IndexRow, QUERIES["indexes"], parameters)
+        if found is None:
+            await transaction.execute(QUERIES["create_index"], {**wanted, "relation_id": dataset.id})
+        else:
+            _check_same(found, request.source, wanted)
+        job_id = await defer_job(
+            transaction,
+            kind=JOB_KIND,
+            subject=name,
+            args={"index": name},
+            unit="rows",
+            lock=f"index:{name}",
+            created_by=scope.actor.principal,
+        )
+    return IndexAccepted(job_id=job_id, index=name)
+
+
+def _check_same(found: IndexRow, source: str, wanted: dict[str, object]) -> None:
+    have = msgspec.structs.asdict(found)
+    different = [field for field, value in wanted.items() if have[field] != value]
+    if found.source != source:
+        different.insert(0, "source")
+    if different:
+        raise ConflictError(
+            f"index {found.name!r} exists with another {', '.join(different)}; choose another name or delete it"
+        )
+
+
+async def get_index(scope: Scope, name: str) -> VectorIndex:
+    """The index with its counts as they are now.
+
+    Raises:
+        NotFoundError: no such index, or not the caller's to see.
+    """
+    return await _describe(scope, await get_index_row(scope, name))
+
+
+async def list_indexes(
+    scope: Scope, source: str | None, model: str | None, limit: int, cursor: str | None
+) -> Page[VectorIndex]:
+    """The indexes the scope may see, by name."""
+    after = decode_cursor(cursor, str) if cursor else None
+    parameters = {"name": None, "source": source, "model": model, "after": after, "limit": limit + 1}
+    rows = await scope.fetch(IndexRow, QUERIES["indexes"], parameters)
+    page = plan_page(rows, limit, lambda row: row.name)
+    return Page(items=[await _describe(scope, row) for row in page.items], next_cursor=page.next_cursor)
+
+
+async def _describe(scope: Scope, row: IndexRow) -> VectorIndex:
+    counts = sql.SQL(
+        "select (select count(*) from {chunks}) as chunks, (select count(distinct row_key) from {chunks}) as documents,"
+        " (select count(*) from {pending}) as stale_rows"
+    ).format(chunks=table(row.name), pending=table(row.name, "_pending"))
+    async with scope.begin() as transaction:
+        count = await transaction.find_one(_Counts, counts)
+        variants = await transaction.fetch_all(Variant, QUERIES["variants"], {"index_id": row.id})
+    if count is None:
+        raise NotFoundError(f"no index {row.name!r}")
+    return VectorIndex(
+        name=row.name,
+        source=row.source,
+        text_columns=row.text_columns,
+        chunk=ChunkConfig(size=row.chunk_size, overlap=row.chunk_overlap),
+        provider=row.provider,
+        model_name=row.model_name,
+        model_version=row.model_version,
+        dimensions=row.dimensions,
+        chunks=count.chunks,
+        documents=count.documents,
+        variants=variants,
+        freshness=IndexFreshness(stale_rows=count.stale_rows, last_embedded_at=row.last_embedded_at),
+        created_at=row.created_at,
+    )
+
+
+async def delete_index(scope: Scope, name: str) -> DeletedIndex:
+    """The index, its chunks and its variants go in one transaction; the dataset stays as it is.
+
+    Raises:
+        NotFoundError: no such index.
+    """
+    index = await get_index(scope, name)
+    async with scope.begin() as transaction:
+        if await transaction.execute(QUERIES["delete_index"], {"name": name}) == 0:
+            raise NotFoundError(f"no index {name[:60]!r}")
+    return DeletedIndex(name=name, source=index.source, chunks=index.chunks)

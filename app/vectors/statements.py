@@ -1,0 +1,124 @@
+"""The statements that name an index's own tables. Identifiers only through psycopg.sql; rendered once, then remembered."""
+
+from functools import lru_cache
+
+from psycopg import sql
+
+from app.vectors.models import IndexRow, SearchRoute
+
+VEC = "vec"
+
+
+def table(index: str, suffix: str = "") -> sql.Identifier:
+    """`vec.<index>`, `vec.<index>_text` or `vec.<index>_pending`."""
+    return sql.Identifier(VEC, f"{index}{suffix}")
+
+
+def _escaped(part: sql.Composable) -> sql.SQL:
+    """The part as it must stand in a statement with parameters: a `%` in a column's name is not a placeholder."""
+    return sql.SQL(part.as_string(None).replace("%", "%%"))  # type: ignore[arg-type]
+
+
+def hnsw_name(index: str, variant_id: int) -> str:
+    """The name of a variant's HNSW index; 62 bytes at most."""
+    return f"{index}_v{variant_id}"
+
+
+@lru_cache(maxsize=4096)
+def _search(
+    index: str, schema: str, source: str, row_key: str, text_columns: tuple[str, ...], near: bytes
+) -> bytes:
+    """The near chunks with their text, and their rows as the reader's own relation shows them.
+
+    The relation is joined by the row key: a row the reader cannot see takes its chunks out of the answer.
+    """
+    return (
+        sql.SQL(
+            "with near as materialized ({near}) "
+            "select stale.stale_rows, hit.doc_key, hit.chunk_no, hit.distance, hit.text, hit.metadata "
+            "from (select count(*) as stale_rows from (select from {pending} limit 10000) p) stale "
+            "left join (select r.{row_key}::text as doc_key, n.chunk_no, n.distance, t.content as text, "
+            "to_jsonb(r) - {text_columns}::text[] as metadata "
+            "from near n join {text} t on t.chunk_id = n.chunk_id "
+            "join {relation} r on r.{row_key} = n.row_key) hit on true "
+            # the planner trusts the index's order, which is not exact; + 0 makes it sort (pgvector#862)
+            "order by hit.distance + 0"
+        )
+        .format(
+            near=sql.SQL(near.decode()),  # type: ignore[arg-type]  # rendered from sql.SQL just below
+            pending=table(index, "_pending"),
+            text=table(index, "_text"),
+            relation=sql.Identifier(schema, source),
+            row_key=_escaped(sql.Identifier(row_key)),
+            text_columns=_escaped(sql.Literal(list(text_columns))),
+        )
+        .as_bytes(None)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _near_hnsw(index: str, ext: str, variant_id: int, k: int) -> bytes:
+    # The predicate is always true; repeating it is how the query picks this variant's partial index, and a literal
+    # LIMIT keeps the planner from costing it as a tenth of the table (reference: planner.c preprocess_limit).
+    return (
+        sql.SQL(
+            "select chunk_id, row_key, chunk_no, embedding operator({ext}.<=>) %(vector)s as distance from {chunks} "
+            "where chunk_id <> {variant} order by embedding operator({ext}.<=>) %(vector)s limit {k}"
+        )
+        .format(
+            ext=sql.Identifier(ext),
+            chunks=table(index),
+            variant=sql.Literal(-variant_id),
+            k=sql.Literal(k),
+        )
+        .as_bytes(None)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _near_exact(index: str, ext: str, k: int) -> bytes:
+    # + 0 keeps every HNSW index out of it: each row's distance is computed
+    return (
+        sql.SQL(
+            "select chunk_id, row_key, chunk_no, embedding operator({ext}.<=>) %(vector)s as distance from {chunks} "
+            "order by (embedding operator({ext}.<=>) %(vector)s) + 0 limit {k}"
+        )
+        .format(ext=sql.Identifier(ext), chunks=table(index), k=sql.Literal(k))
+        .as_bytes(None)
+    )
+
+
+def search_statement(route: SearchRoute, ext: str, k: int, *, exact: bool) -> bytes:
+    """The one statement of a search, with the parameter `vector`."""
+    if exact or route.variant_id is None:
+        near = _near_exact(route.name, ext, k)
+    else:
+        near = _near_hnsw(route.name, ext, route.variant_id, k)
+    return _search(
+        route.name, route.schema_name, route.source, route.row_key, tuple(route.text_columns), near
+    )
+
+
+def pending_statement(index: IndexRow, limit: int, *, first: bool) -> bytes:
+    """The next rows to embed with their text columns, by row key; after `last` unless it is the first read."""
+    texts = sql.SQL(", ").join(
+        part
+        for column in index.text_columns
+        for part in (_escaped(sql.Literal(column)), _escaped(sql.Identifier("r", column)))
+    )
+    after = sql.SQL("" if first else "where p.row_key > %(last)s ")
+    return (
+        sql.SQL(
+            "select p.row_key, p.seq, jsonb_build_object({texts}) as texts from {pending} p "
+            "join {rows} r on r.{key} = p.row_key {after}order by p.row_key limit {limit}"
+        )
+        .format(
+            texts=texts,
+            pending=table(index.name, "_pending"),
+            rows=sql.Identifier("lake", index.source),
+            key=_escaped(sql.Identifier(index.row_key)),
+            after=after,
+            limit=sql.Literal(limit),
+        )
+        .as_bytes(None)
+    )
