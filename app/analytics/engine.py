@@ -1,0 +1,136 @@
+"""The engine: a fresh DataFusion context per request that holds the query's relations and nothing else.
+
+A query is planned twice. First against empty tables, which refuses what is not a query before a row is read, and
+shows which relations it names; then against their rows.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from datafusion import DataFrame, RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
+from datafusion.catalog import Catalog, Schema, SchemaProvider, Table
+
+from app.analytics.models import Limits
+from app.errors import InternalError, InvalidQueryError, LakewardError
+
+Export = Callable[[Sequence[str]], Awaitable[Mapping[str, pa.Table]]]
+
+CATALOG, SCHEMA = "lakeward", "profile"
+_OPTIONS = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+_QUALIFIER = re.compile(rf"\b{CATALOG}\.{SCHEMA}\.")
+
+
+class _EmptyRelations(SchemaProvider):
+    """The relations without their rows; remembers which ones a plan asked for."""
+
+    def __init__(self, schemas: Mapping[str, pa.Schema]) -> None:
+        self._schemas = schemas
+        self.named: list[str] = []
+
+    def table_names(self) -> set[str]:
+        return set(self._schemas)
+
+    def table_exist(self, name: str) -> bool:
+        return name in self._schemas
+
+    def table(self, name: str) -> Table | None:
+        if name not in self._schemas:
+            return None
+        if name not in self.named:
+            self.named.append(name)
+        return Table(ds.dataset(self._schemas[name].empty_table()))
+
+
+def _context(memory_bytes: int) -> tuple[SessionContext, Catalog]:
+    config = (
+        SessionConfig()
+        .with_create_default_catalog_and_schema(False)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_information_schema(False)
+    )
+    runtime = RuntimeEnvBuilder().with_fair_spill_pool(memory_bytes).with_disk_manager_os()
+    context = SessionContext(config, runtime)
+    catalog = Catalog.memory_catalog()
+    context.register_catalog_provider(CATALOG, catalog)
+    return context, catalog
+
+
+def plan_relations(sql: str, schemas: Mapping[str, pa.Schema]) -> list[str]:
+    """The relations a query names, in the order it does; plans it, and reads nothing.
+
+    Raises:
+        InvalidQueryError: it is not one SELECT over these relations.
+    """
+    context, catalog = _context(64 * 1024 * 1024)
+    relations = _EmptyRelations(schemas)
+    catalog.register_schema(SCHEMA, relations)
+    try:
+        frame = context.sql_with_options(sql, _OPTIONS)
+        kind = str(frame.logical_plan()).lstrip()
+    except BaseException as exc:
+        raise _translate(exc) from None
+    if kind.startswith(("Explain", "Analyze")):
+        raise InvalidQueryError("EXPLAIN is not available; ask for the rows themselves")
+    return relations.named
+
+
+async def run_query(
+    sql: str, schemas: Mapping[str, pa.Schema], export: Export, limits: Limits
+) -> tuple[pa.Table, bool]:
+    """The first `max_rows` rows of the answer, and whether there are more.
+
+    Raises:
+        InvalidQueryError: the engine refuses the query, or it needs more memory than it may have.
+        LakewardError: whatever `export` raises.
+    """
+    named = await asyncio.to_thread(plan_relations, sql, schemas)
+    tables = await export(named)
+    context, catalog = _context(limits.memory_bytes)
+    catalog.register_schema(SCHEMA, Schema.memory_schema())
+    try:
+        for name, table in tables.items():
+            context.register_record_batches(name, [table.to_batches() or [_empty_batch(table)]])
+        frame = await asyncio.to_thread(context.sql_with_options, sql, _OPTIONS)
+        return await _collect(frame, limits.max_rows)
+    except (LakewardError, asyncio.CancelledError):
+        raise
+    except BaseException as exc:
+        raise _translate(exc) from exc
+
+
+def _empty_batch(table: pa.Table) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(
+        [pa.array([], field.type) for field in table.schema], schema=table.schema
+    )
+
+
+async def _collect(frame: DataFrame, max_rows: int) -> tuple[pa.Table, bool]:
+    schema = frame.schema()
+    batches: list[pa.RecordBatch] = []
+    rows = 0
+    async for batch in frame.execute_stream():
+        arrow = batch.to_pyarrow()
+        if rows + arrow.num_rows > max_rows:
+            batches.append(arrow.slice(0, max_rows - rows))
+            return pa.Table.from_batches(batches, schema), True
+        rows += arrow.num_rows
+        batches.append(arrow)
+    return pa.Table.from_batches(batches, schema), False
+
+
+def _translate(exc: BaseException) -> BaseException:
+    """The engine's own words with the user's names; its internals stay inside."""
+    if isinstance(exc, KeyboardInterrupt | SystemExit):
+        return exc
+    if not isinstance(exc, Exception):  # pyo3's PanicException is a BaseException
+        return InternalError("the engine failed on this query")
+    text = _QUALIFIER.sub("", str(exc))
+    if "Resources exhausted" in text:
+        return InvalidQueryError("the query needs more memory than it may use (query.memory_bytes)")
+    lines = [line.removeprefix("DataFusion error: ") for line in text.splitlines() if line.strip()]
+    message = " ".join(line for line in lines if not line.startswith(("Optimizer rule", "caused by")))
+    message = re.split(r" or disable the datafusion\.|\. Valid fields are ", message)[0]
+    return InvalidQueryError(message[:1000] or "the query cannot be run")

@@ -1,0 +1,36 @@
+"""POST /query/sql."""
+
+import asyncio
+from typing import Any
+
+from litestar import Request, Response, Router, post
+from litestar.openapi.datastructures import ResponseSpec
+
+from app.analytics.formats import FORMATS, plan_format
+from app.analytics.models import QueryAnswer, QueryRequest
+from app.analytics.plan import plan_limits
+from app.analytics.service import query
+from app.db.database import Database
+from app.web.identity import Principal
+from app.web.problems import problem_responses
+
+RESPONSES = {
+    **problem_responses(404, 413, 504),
+    200: ResponseSpec(QueryAnswer, generate_examples=False, description="The rows, by default as JSON"),
+}
+
+
+@post("/query/sql", status_code=200, responses=RESPONSES, tags=["analytics"])
+async def post_sql(
+    data: QueryRequest, principal: Principal, database: Database, request: Request[Any, Any, Any]
+) -> Response[bytes]:
+    """One SELECT over the caller's relations; JSON, NDJSON, CSV, Parquet or Arrow IPC by `Accept`."""
+    media_type = plan_format(request.headers.get("accept", ""))
+    limits = plan_limits(data, request.app.state.settings.query)
+    result = await query(database, principal.scope(database), principal.profile, data, limits)
+    body = await asyncio.to_thread(FORMATS[media_type], result)
+    headers = {"X-Lakehouse-Truncated": "true"} if result.truncated else {}
+    return Response(body, media_type=media_type, headers=headers)
+
+
+router = Router("/", route_handlers=[post_sql])
