@@ -19,6 +19,7 @@ begin
     'create view %I.%I with (security_barrier) as select %s from lake.%I',
     target.schema_name, target.name, columns, target.name
   );
-  execute format('alter view %I.%I owner to %I', target.schema_name, target.name, lakeward.role_of('gate'));
+  -- while it is still the owner's; the right goes along to the gate
   execute format('grant select on %I.%I to %I', target.schema_name, target.name, target.role_name);
+  execute format('alter view %I.%I owner to %I', target.schema_name, target.name, lakeward.role_of('gate'));
 end $$;
