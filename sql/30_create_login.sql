@@ -1,9 +1,10 @@
 -- A LOGIN role that is member of exactly one profile, for psql. It has no right of its own: at login it becomes the
 -- profile (policies compare with current_user) and RESET ROLE brings it back there; its search_path is the profile's schema.
 -- `verifier` is a SCRAM-SHA-256 verifier computed by the caller, so that no password is in a statement.
+-- Called by the owner, with the owner's own rights: Postgres refuses `alter role ... set role` in a SECURITY DEFINER function.
 create or replace function lakeward.create_login(profile_id text, login text, verifier text, valid_until timestamptz)
 returns void
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   profile lakeward.profile;
 begin

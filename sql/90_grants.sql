@@ -25,7 +25,7 @@ begin
   execute format(
     'grant execute on function lakeward.role_of(text), lakeward.defer_job(text, text, jsonb, text, text, text), '
     'lakeward.install_reader_view(text, bigint), lakeward.attach_dataset(bigint, text), lakeward.create_dataset_table(bigint), lakeward.ensure_row_key(bigint, text), '
-    'lakeward.create_login(text, text, text, timestamptz), lakeward.drop_login(text) to %I', steward
+    'lakeward.drop_login(text) to %I', steward
   );
   execute format('grant execute on function lakeward.find_key(text), lakeward.get_deployment() to %I', service);
 

@@ -1,0 +1,11 @@
+-- A function of Lakeward's that PUBLIC may execute.
+-- Why: functions are executable by PUBLIC unless that is revoked, and many of these run with the owner's rights.
+select p.oid::regprocedure::text as object, 'PUBLIC may execute it' as detail
+from pg_proc p
+join pg_namespace n on n.oid = p.pronamespace
+cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+where (
+    n.nspname in ('lakeward', 'lake', 'vec', 'jobs') or n.nspname in (select schema_name from lakeward.profile)
+  )
+  and a.grantee = 0
+  and a.privilege_type = 'EXECUTE'
