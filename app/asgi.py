@@ -1,5 +1,7 @@
-"""The API's composition root: settings in, a Litestar app out. Only this file and worker.py see every capability."""
+"""The API's composition root: settings in, a Litestar app out."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,16 +12,26 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from app import __version__
+from app.access.first_key import ensure_admin_key
 from app.access.routes import router as access_router
 from app.access.service import KeyAuthenticator
+from app.analytics.routes import router as analytics_router
 from app.catalog.routes import router as catalog_router
 from app.db.database import open_database
+from app.db.lint import verify
+from app.ingest.routes import router as ingest_router
+from app.ingest.service import sweep_leftovers
+from app.jobs.routes import router as jobs_router
+from app.models.registry import create_embedder
 from app.profiles.routes import router as profiles_router
 from app.settings import Settings
+from app.vectors.routes import router as vectors_router
+from app.vectors.search import Searcher
 from app.web.health import router as health_router
 from app.web.identity import guard_identity, provide_database, provide_principal
 from app.web.parameters import guard_parameters
 from app.web.problems import EXCEPTION_HANDLERS
+from app.worker import build_queue
 
 OPENAPI = OpenAPIConfig(
     title="Lakeward",
@@ -35,24 +47,52 @@ OPENAPI = OpenAPIConfig(
     ),
     security=[{"key": []}, {"bearer": []}],
 )
+ROUTERS = [
+    health_router,
+    access_router,
+    catalog_router,
+    profiles_router,
+    ingest_router,
+    jobs_router,
+    vectors_router,
+    analytics_router,
+]
 
 
-def create_app(settings: Settings, dsn: str) -> Litestar:
-    """The API over the database at `dsn` (the service login's), which is opened when the app starts."""
+def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Litestar:
+    """The API over the database at `dsn` (the service login's), which is opened and checked when the app starts.
+
+    `with_worker` runs jobs in the same process, which must be the only one on this database (`lakeward up`).
+    """
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         database = await open_database(dsn, settings)
-        app.state.settings = settings
-        app.state.database = database
-        app.state.authenticator = KeyAuthenticator(database)
+        embedder = create_embedder(settings.models.embed, settings.home)
+        worker: asyncio.Task[None] | None = None
         try:
+            await verify(database.owner(timeout_ms=60_000))
+            await ensure_admin_key(database, settings.admin_key_file)
+            app.state.settings = settings
+            app.state.database = database
+            app.state.embedder = embedder
+            app.state.authenticator = KeyAuthenticator(database)
+            app.state.searcher = Searcher(database, embedder)
+            if with_worker:
+                await sweep_leftovers(database)
+                queue = build_queue(database, embedder, settings)
+                worker = asyncio.create_task(queue.run(exclusive=True), name="worker")
             yield
         finally:
+            if worker is not None:
+                worker.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await worker
+            await embedder.close()
             await database.close()
 
     return Litestar(
-        route_handlers=[health_router, access_router, catalog_router, profiles_router],
+        route_handlers=ROUTERS,
         guards=[guard_identity, guard_parameters],
         dependencies={
             "principal": Provide(provide_principal, sync_to_thread=False),
@@ -62,4 +102,6 @@ def create_app(settings: Settings, dsn: str) -> Litestar:
         lifespan=[lifespan],
         openapi_config=OPENAPI,
         request_max_body_size=settings.api.max_body_bytes,
+        # the CLI and the tests are run without a terminal to colour for
+        logging_config=None,
     )

@@ -1,0 +1,35 @@
+"""The worker's composition root: a database and a model in, a queue that runs every capability's jobs out."""
+
+from app.db.database import Database, open_database
+from app.db.lint import verify
+from app.ingest.tasks import register as register_ingest
+from app.jobs.queue import Queue
+from app.models.protocol import Embedder
+from app.models.registry import create_embedder
+from app.settings import Settings
+from app.vectors.tasks import register as register_vectors
+
+
+def build_queue(database: Database, embedder: Embedder, settings: Settings) -> Queue:
+    """The queue with every capability's handlers."""
+    queue = Queue(database)
+    register_vectors(queue, embedder)
+    register_ingest(queue, settings)
+    return queue
+
+
+async def run_worker(settings: Settings, dsn: str) -> None:
+    """Run jobs until cancelled.
+
+    Raises:
+        UnavailableError: the database is away or not migrated.
+        PolicyViolatedError: the governance checks do not hold.
+    """
+    database = await open_database(dsn, settings)
+    embedder = create_embedder(settings.models.embed, settings.home)
+    try:
+        await verify(database.owner(timeout_ms=60_000))
+        await build_queue(database, embedder, settings).run()
+    finally:
+        await embedder.close()
+        await database.close()
