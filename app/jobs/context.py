@@ -30,7 +30,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class JobContext:
-    """One attempt at one job. `args` are as they were deferred; handlers resume from what the database holds."""
+    """One attempt at one job. `args` are as deferred; a handler resumes from what the database holds."""
 
     def __init__(self, database: Database, job_id: str, kind: str, attempt: Attempt) -> None:
         self.database = database

@@ -24,9 +24,11 @@ from psycopg_pool import PoolTimeout
 from app.db.database import Database
 from app.db.pool import KEEPALIVE
 from app.errors import LakewardError
-from app.jobs.context import Handler
+from app.jobs.context import Handler, JobContext
 from app.jobs.runner import Registration, Runner
 from app.jobs.service import QUERIES
+
+__all__ = ["Handler", "JobContext", "Queue"]
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +62,11 @@ class _Retry(BaseRetryStrategy):
 
 
 class _Worker(Worker):
-    """procrastinate's worker with our watch in the place of its cron.
+    """procrastinate's worker with two inner methods replaced; the version is pinned, tests watch over both.
 
-    Without a periodic task its cron ends at once, and with it the monitor that stops a worker whose
-    heartbeat or listener failed (3.10.0: `_monitor_side_tasks` waits for the first to end). Such a worker would
-    go on without a heartbeat, and others would take its running jobs. The watch never ends, so neither does
-    the monitor.
+    The watch takes the place of its cron. Without a periodic task the cron ends at once, and with it the
+    monitor that stops a worker whose heartbeat or listener failed (`_monitor_side_tasks` waits for the first
+    to end). Such a worker would go on without a heartbeat, and others would take its running jobs.
     """
 
     def __init__(self, watch: Callable[["_Worker"], Awaitable[None]], **options: Any) -> None:
@@ -74,6 +75,17 @@ class _Worker(Worker):
 
     async def _periodic_deferrer(self) -> None:
         await self._watch(self)
+
+    async def _persist_job_status(self, *args: Any, **options: Any) -> None:
+        try:
+            await super()._persist_job_status(*args, **options)
+        except ProcrastinateException:
+            # the row would stay with this live worker for ever; once the worker is gone it is run again
+            log.warning("jobs: the queue was not told that an attempt is over; the worker starts again")
+            self.stop()  # type: ignore[no-untyped-call]
+            return
+        # the next of the same lock need not wait for the poll
+        self._new_job_event.set()
 
 
 class Queue:
@@ -84,7 +96,7 @@ class Queue:
         self._grace_s = grace_s
         self._runner = Runner(database, retry_base_s=retry_base_s)
         self._registrations: dict[str, Registration] = {}
-        self._active: set[int] = set()
+        self._left_worker: int | None = None
 
     def register(self, kind: str, handler: Handler, *, max_attempts: int = 3) -> None:
         """Jobs of `kind` are run by `handler`, up to `max_attempts` times if what failed may pass by itself.
@@ -104,9 +116,9 @@ class Queue:
         """Run jobs, `concurrency` at a time, until cancelled; outlives any absence of the database.
 
         `exclusive` says that no other process works on this database (the embedded home's lock guarantees
-        it): then all jobs that were running before are run at once, instead of when their worker has been silent
-        for 30 s. On cancellation running handlers have `grace_s` to end; then they are cancelled, their jobs are
-        queued again, and the next worker resumes them.
+        it): then all jobs that were running before are run at once, instead of when their worker has been
+        silent for 30 s. On cancellation running handlers have `grace_s` to end; then they are cancelled, and
+        their jobs are queued again for the next worker.
         """
         delay_s = 0.1
         while True:
@@ -135,13 +147,16 @@ class Queue:
             kwargs={"options": "-c search_path=jobs"},
             min_size=1,
             max_size=3,
-            timeout=10.0,
+            timeout=3.0,
             name="lakeward-jobs",
         )
         queue = procrastinate.App(connector=connector)
         for registration in self._registrations.values():
             self._add_task(queue, registration)
         async with queue.open_async():
+            if self._left_worker is not None:
+                await queue.job_manager.unregister_worker(self._left_worker)
+                self._left_worker = None
             await self._recover(queue.job_manager, exclusive=exclusive)
             worker = _Worker(
                 self._watch,
@@ -155,30 +170,24 @@ class Queue:
                 install_signal_handlers=False,
                 delete_jobs="always",
             )
-            await worker.run()  # type: ignore[no-untyped-call]
+            try:
+                await worker.run()  # type: ignore[no-untyped-call]
+            finally:
+                # still set when it could not say goodbye; its jobs need not wait until it counts as dead
+                self._left_worker = worker.worker_id
 
     def _add_task(self, queue: procrastinate.App, registration: Registration) -> None:
-        async def run_task(context: procrastinate.JobContext, job_id: str) -> None:
-            assert context.job.id is not None
-            self._active.add(context.job.id)
-            try:
-                retry_s = await self._runner.run(registration, job_id)
-            finally:
-                self._active.discard(context.job.id)
+        async def run_task(job_id: str) -> None:
+            retry_s = await self._runner.run(registration, job_id)
             if retry_s is not None:
                 raise _RunAgainError(retry_s)
 
-        queue.task(name=registration.kind, queue=registration.kind, pass_context=True, retry=_Retry())(
-            run_task
-        )
+        queue.task(name=registration.kind, queue=registration.kind, retry=_Retry())(run_task)
 
     async def _watch(self, worker: _Worker) -> None:
-        suspects: set[int] = set()
-        manager = worker.app.job_manager
         while True:
             await asyncio.sleep(RECOVER_S)
-            await self._recover(manager, exclusive=False)
-            suspects = await self._retry_dropped(manager, worker, suspects)
+            await self._recover(worker.app.job_manager, exclusive=False)
 
     async def _recover(self, manager: JobManager, *, exclusive: bool) -> None:
         """Queue again what dead workers were running, and what waits without being in the queue."""
@@ -191,17 +200,6 @@ class Queue:
             revived = await transaction.fetch_value(QUERIES["revive_orphans"])
         if revived:
             log.warning("jobs: %d were not in the queue, and are now", revived)
-
-    async def _retry_dropped(self, manager: JobManager, worker: _Worker, suspects: set[int]) -> set[int]:
-        """Queue again what this live worker holds but does not run: the database was away when it ended.
-
-        Only what was so at the last round too: fetching and finishing take a moment.
-        """
-        rows = await manager.list_jobs_async(status="doing", worker_id=worker.worker_id)
-        dropped = {row.id: row for row in rows if row.id is not None and row.id not in self._active}
-        for row_id in suspects & dropped.keys():
-            await _retry(manager, dropped[row_id])
-        return dropped.keys() - suspects
 
 
 async def _retry(manager: JobManager, row: QueueRow) -> None:

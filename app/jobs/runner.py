@@ -117,7 +117,7 @@ class Runner:
     async def _give_back(self, context: JobContext) -> None:
         # when this cannot be written the queue starts it again all the same: running is as good as queued
         with contextlib.suppress(UnavailableError, TimeoutError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(3):
                 await self._requeue(context, given_back=1, error=None)
 
     async def _requeue(self, context: JobContext, *, given_back: int, error: dict[str, str] | None) -> None:

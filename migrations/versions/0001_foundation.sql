@@ -129,6 +129,8 @@ create table lakeward.job (
   error jsonb,
   result jsonb,
   attempts integer not null default 0,
+  lock text,
+  cancel_requested boolean not null default false,
   created_by text not null default '',
   created_at timestamptz not null default now(),
   started_at timestamptz,
