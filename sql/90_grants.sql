@@ -4,11 +4,10 @@ declare
   gate text := lakeward.role_of('gate');
   steward text := lakeward.role_of('steward');
   service text := lakeward.role_of('service');
-  ext text := (select ext_schema from lakeward.deployment);
 begin
   revoke all on all functions in schema lakeward from public;
   revoke all on all functions in schema jobs from public;
-  execute format('grant usage on schema lakeward, %I, vec to public', ext);
+  grant usage on schema lakeward, vec to public; -- and on the extension's schema, which bootstrap sees to
   execute format('grant usage on schema lake to %I, %I', gate, steward);
 
   -- row security leaves each reader its own part of these

@@ -1,17 +1,16 @@
-"""The Postgres of the tests: one server per session (per worker under xdist), one migrated template, a clone per test.
+"""The Postgres of the tests: one server (per worker under xdist), one migrated template, a clone per test.
 
-The server is `LAKEWARD_TEST_DATABASE_URL` (an admin's URL, superuser or not) when that is set, else the embedded one;
-`LAKEWARD_TEST_POSTGRES=16` chooses the older of the two that are embedded. Roles belong to the whole server, so each
-clone gives its profiles' roles a prefix of its own.
+The server is `LAKEWARD_TEST_DATABASE_URL` (an admin's URL, superuser or not) when that is set, else the
+embedded one; `LAKEWARD_TEST_POSTGRES=16` chooses the older of the two that are embedded. Roles belong to the
+whole server, so each clone gives its profiles' roles a prefix of its own.
 """
 
-import contextlib
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,6 +57,13 @@ class Cluster(msgspec.Struct, frozen=True):
         """An autocommit connection of the admin."""
         return psycopg.connect(self.dsn(database) if database else self.admin_dsn, autocommit=True)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While it lasts no other worker makes a deployment on this server: roles belong to all of it."""
+        with closing(self.connect()) as connection:
+            connection.execute("select pg_advisory_lock(hashtext('lakeward.tests'))")
+            yield
+
     def create_database(self, stem: str, template: str = "template1") -> str:
         """A new database; its name begins with `stem`."""
         name = f"{stem}_{secrets.token_hex(4)}"
@@ -68,7 +74,7 @@ class Cluster(msgspec.Struct, frozen=True):
 
     def drop_database(self, name: str) -> None:
         """Drop it, whoever is still connected."""
-        with self.connect() as connection:
+        with closing(self.connect()) as connection:
             connection.execute(
                 sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
             )
@@ -164,7 +170,8 @@ def migrated(cluster: Cluster, home: Path) -> Iterator[Deployed]:
     """A database that was made and migrated for this, and leaves nothing behind, roles included."""
     name = cluster.create_database("lakeward_template")
     try:
-        deployment = migrate(cluster.dsn(name), home)
+        with cluster.alone():
+            deployment = migrate(cluster.dsn(name), home)
         yield Deployed(name, cluster.dsn(name), home, deployment, cluster)
     finally:
         cluster.drop_database(name)
@@ -241,7 +248,7 @@ async def database(deployed: Deployed, settings: Settings) -> AsyncIterator[Data
 @pytest.fixture
 def admin(deployed: Deployed) -> Iterator[Connection]:
     """An autocommit connection of the admin to the test's database."""
-    with contextlib.closing(deployed.connect()) as connection:
+    with closing(deployed.connect()) as connection:
         yield connection
 
 
@@ -256,7 +263,7 @@ class World(msgspec.Struct, frozen=True):
 def seed(deployed: Deployed) -> World:
     """Fill a fresh database through the catalog's own rows, as the steward, and build its one HNSW index."""
     prefix = deployed.deployment.profile_prefix
-    with contextlib.closing(deployed.connect("steward")) as connection, connection.transaction():
+    with closing(deployed.connect("steward")) as connection, connection.transaction():
         people = _create_dataset(connection, "people", {"id": "bigint", "name": "text", "note": "text"})
         orders = _create_dataset(connection, "orders", {"id": "bigint", "amount": "numeric"})
         for profile, relation in (("alpha", people), ("beta", orders)):
@@ -277,7 +284,7 @@ def seed(deployed: Deployed) -> World:
             "insert into lakeward.index_variant (index_id, m, ef_construction, state)"
             " select id, 16, 80, 'ready' from lakeward.vector_index returning id"
         ).fetchone()
-    with contextlib.closing(deployed.connect("owner")) as connection:
+    with closing(deployed.connect("owner")) as connection:
         connection.execute("insert into lake.people values (1, 'Ada', 'first'), (2, 'Grace', 'second')")
         connection.execute("insert into lake.orders values (7, 12.50)")
         assert variant is not None

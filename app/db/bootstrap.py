@@ -1,7 +1,7 @@
 """What a database needs before its first table: this deployment's roles, schemas and the vector extension.
 
-Runs as whoever migrates: a superuser, or a role that owns the database and has CREATEROLE. Every step is a no-op the
-second time.
+Runs as whoever migrates: a superuser, or a role that owns the database and has CREATEROLE. Every step is a
+no-op the second time.
 """
 
 import secrets
@@ -32,9 +32,12 @@ def bootstrap(connection: Connection) -> Deployment:
         _ensure_schemas(connection, deployment)
     except psycopg.errors.InsufficientPrivilege as exc:
         raise UnavailableError(
-            f"cannot prepare the database: {exc.diag.message_primary}; migrate as a superuser, or as a role that "
-            "owns the database and has CREATEROLE"
+            f"cannot prepare the database: {exc.diag.message_primary}; migrate as a superuser, or as a role "
+            "that owns the database and has CREATEROLE"
         ) from exc
+    except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation) as exc:
+        # roles belong to the server, advisory locks to one database of it
+        raise UnavailableError("another deployment is being made on this server; migrate again") from exc
     return deployment
 
 
@@ -58,7 +61,7 @@ def find_deployment(connection: Connection) -> Deployment | None:
 
 
 def _plan_deployment(connection: Connection, ext_schema: str) -> Deployment:
-    """Names for a new deployment. Roles are cluster-wide: the first one is plain `lw`, others get six more letters."""
+    """Names of a new deployment. Roles belong to the server: the first is plain `lw`, others are longer."""
     taken = connection.execute("select 1 from pg_roles where rolname = 'lw_owner'").fetchone()
     prefix = "lw" if taken is None else f"lw{secrets.token_hex(3)}"
     return Deployment(
@@ -94,7 +97,7 @@ def _ensure_extension(connection: Connection) -> str:
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported) as exc:
             raise UnavailableError(
                 "the database has no pgvector and this login may not install it; as a superuser run there: "
-                "create schema ext; create extension vector schema ext;"
+                "create schema ext; create extension vector schema ext; grant usage on schema ext to public;"
             ) from exc
         found = connection.execute(query).fetchone()
     assert found is not None
@@ -139,16 +142,25 @@ def _ensure_schemas(connection: Connection, deployment: Deployment) -> None:
         connection.execute(
             sql.SQL("create schema if not exists {} authorization {}").format(sql.Identifier(schema), owner)
         )
-    ext = sql.Identifier(deployment.ext_schema)
-    if _may_grant_usage(connection, deployment.ext_schema):
-        connection.execute(sql.SQL("grant usage on schema {} to public").format(ext))
+    _ensure_usage(connection, deployment.ext_schema)
 
 
-def _may_grant_usage(connection: Connection, schema: str) -> bool:
+def _ensure_usage(connection: Connection, ext_schema: str) -> None:
+    """Every reader uses the operators in the extension's schema, whose owner may not be who migrates."""
     row = connection.execute(
-        "select pg_has_role(current_user, nspowner, 'usage') from pg_namespace where nspname = %s", [schema]
+        "select pg_has_role(current_user, nspowner, 'usage'), exists (select from aclexplode(nspacl) "
+        "where grantee = 0 and privilege_type = 'USAGE') from pg_namespace where nspname = %s",
+        [ext_schema],
     ).fetchone()
-    return row is not None and bool(row[0])
+    assert row is not None
+    statement = sql.SQL("grant usage on schema {} to public").format(sql.Identifier(ext_schema))
+    if row[0]:
+        connection.execute(statement)
+    elif not row[1]:
+        raise UnavailableError(
+            "pgvector is in a schema that nobody may use; as its owner run: "
+            f"{statement.as_string(connection)};"
+        )
 
 
 def _is_superuser(connection: Connection) -> bool:

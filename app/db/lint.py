@@ -1,7 +1,7 @@
 """Governance lints: each file of sql/lint/ is one SELECT over the catalogs that returns what must not be.
 
-The idea is splinter's: a rule is data, in a file of its own, with a title and a reason at its head. Start-up, the
-readiness check and `lakeward doctor` run the same rules.
+The idea is splinter's: a rule is data, in a file of its own, with a title and a reason at its head. Start-up,
+the readiness check and `lakeward doctor` run the same rules.
 """
 
 from functools import cache
@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 
 from app.db.resources import LINT
-from app.db.scope import Transaction
+from app.db.scope import Scope, Transaction
+from app.errors import PolicyViolatedError
 
 
 class Lint(msgspec.Struct, frozen=True):
@@ -71,3 +72,19 @@ def _one_statement(lints: tuple[Lint, ...]) -> bytes:
         for lint in lints
     ]
     return b"\nunion all\n".join(parts) + b"\norder by rule, object, detail"
+
+
+async def verify(scope: Scope) -> None:
+    """Every rule holds; `scope` is the owner's.
+
+    Raises:
+        PolicyViolatedError: one does not; the message says which, and `lakeward doctor` shows all.
+    """
+    async with scope.begin() as transaction:
+        findings = await run_lints(transaction)
+    if findings:
+        first = findings[0]
+        raise PolicyViolatedError(
+            f"{len(findings)} governance findings, the first: {first.rule}: {first.object}: {first.detail}; "
+            "run: lakeward doctor"
+        )

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection, sql
 from app.db.lint import Finding, list_lints, run_lints
 from app.db.scope import Transaction
 
-#: For each rule, what an admin with a superuser's rights could do to break it. {alpha}, {owner}, … are the roles' names.
+#: For each rule, what an admin with a superuser's rights could do to break it. {alpha}, {owner}, … are roles.
 PLANTS = {
     "0001_row_security_off": ["alter table lake.people disable row level security"],
     "0002_policy_names_role": ["create policy extra on lake.people for select to {alpha} using (id = 1)"],
@@ -56,7 +56,8 @@ PLANTS = {
         "grant delete on vec.people_note to {alpha}",
     ],
     "0011_view_without_binding": [
-        "alter table lakeward.binding disable trigger objects; delete from lakeward.binding where profile_id = 'beta'",
+        "alter table lakeward.binding disable trigger objects;"
+        "delete from lakeward.binding where profile_id = 'beta'",
         "create table p_alpha.stray (id int)",
     ],
     "0012_binding_without_view": ["drop view p_alpha.people"],
@@ -100,17 +101,14 @@ PLANTS = {
     "0022_login_not_one_profile": [
         "create role stray_{alpha_name} login noinherit in role {alpha}, {beta}",
         "create role stray_{alpha_name} login superuser in role {alpha}",
-        "create role stray_{alpha_name} login noinherit; grant {alpha} to stray_{alpha_name} with admin option",
+        "create role stray_{alpha_name} login noinherit;"
+        "grant {alpha} to stray_{alpha_name} with admin option",
     ],
     "0023_system_role_member": [
         "grant {steward} to {beta_login}",
         "grant {gate} to {steward}",
     ],
 }
-
-
-class Plant(str):
-    """A statement, shown by pytest under its rule."""
 
 
 @pytest.fixture(scope="module")
