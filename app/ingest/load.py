@@ -1,0 +1,104 @@
+"""A file's rows into a load table of their own: nobody sees it before the transaction that makes it a dataset's."""
+
+import secrets
+import time
+from collections.abc import Iterator
+
+import adbc_driver_manager
+import msgspec
+import psycopg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from app.catalog.models import StoredColumn
+from app.errors import DiskFullError, InvalidFileError, LakewardError, UnavailableError
+from app.ingest.extract import Extract
+from app.ingest.models import Reject
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A load table, complete, and what the file's other rows were rejected for."""
+
+    table: str
+    columns: tuple[StoredColumn, ...]
+    rows: int
+    rejects: list[Reject]
+    rejected: int
+
+
+class _Batches:
+    """The extract's batches; counts rows, and keeps the exception that Arrow's C stream would lose."""
+
+    def __init__(self, extract: Extract) -> None:
+        self._extract = extract
+        self.rows = 0
+        self.error: Exception | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._extract.batches:
+                self.rows += batch.num_rows
+                yield batch
+        except Exception as exc:
+            self.error = exc
+            raise
+
+
+def create_load_table_name() -> str:
+    """A new name; it begins with the second it was made in, so that leftovers can be told by their age."""
+    return f"_load_{int(time.time())}_{secrets.token_hex(4)}"
+
+
+def load_rows(dsn: str, owner_role: str, extract: Extract) -> Loaded:
+    """Write every row of the extract to a new load table, in one transaction. Blocking: run it in a thread.
+
+    Raises:
+        InvalidFileError: the file turns out to be broken on the way.
+        DiskFullError, UnavailableError: Postgres cannot take the rows.
+    """
+    table = create_load_table_name()
+    batches = _Batches(extract)
+    try:
+        with dbapi.connect(_uri(dsn)) as connection, connection.cursor() as cursor:
+            cursor.execute("select set_config('role', $1, true)", parameters=(owner_role,))
+            cursor.fetchall()
+            cursor.execute(_create_table(table, extract.columns))
+            reader = pa.RecordBatchReader.from_batches(extract.schema, iter(batches))
+            cursor.adbc_ingest(table, reader, mode="append", db_schema_name="lake")
+            connection.commit()
+    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as exc:
+        raise _reason(exc, batches.error) from exc
+    return Loaded(
+        table=table,
+        columns=extract.columns,
+        rows=batches.rows,
+        rejects=list(extract.rejects),
+        rejected=extract.rejected,
+    )
+
+
+def _create_table(table: str, columns: tuple[StoredColumn, ...]) -> str:
+    definitions = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type)) for column in columns
+    )
+    return sql.SQL("create table {} ({})").format(sql.Identifier("lake", table), definitions).as_string(None)
+
+
+def _uri(dsn: str) -> str:
+    """The DSN with libpq's own quoting; ADBC hands it to libpq as it is."""
+    return psycopg.conninfo.make_conninfo(**conninfo_to_dict(dsn))
+
+
+def _reason(exc: Exception, reading: Exception | None) -> Exception:
+    if isinstance(reading, LakewardError):
+        return reading
+    if reading is not None:
+        return InvalidFileError(f"the file cannot be read to its end: {type(reading).__name__}")
+    sqlstate = getattr(exc, "sqlstate", None) or ""
+    if sqlstate == "53100" or "No space left on device" in str(exc):
+        return DiskFullError("the disk is full; nothing of this file was kept", retry_after_s=60)
+    if sqlstate.startswith("22"):
+        return InvalidFileError("a value of the file cannot be stored in Postgres; nothing of it was kept")
+    return UnavailableError("Postgres could not take the rows; nothing was kept, try again", retry_after_s=2)

@@ -1,0 +1,36 @@
+-- find_file --
+-- A file that was loaded into a dataset before, by its content.
+select f.id, f.rows, f.rejected from lakeward.dataset_file f join lakeward.dataset d on d.id = f.dataset_id
+where d.name = %(dataset)s and f.content_sha256 = %(content_sha256)s;
+
+-- loaded_columns --
+select c.name, c.type, c.pii, c.sensitivity
+from lakeward.dataset_column c join lakeward.dataset d on d.id = c.dataset_id
+where d.name = %(dataset)s order by c.position;
+
+-- create_file --
+insert into lakeward.dataset_file (dataset_id, content_sha256, filename, rows, rejected, disposition, loaded_by)
+values (
+  %(dataset_id)s, %(content_sha256)s, %(filename)s, %(rows)s, %(rejected)s, %(disposition)s, %(loaded_by)s
+)
+returning id;
+
+-- forget_files --
+-- After a replacement the earlier files' content is not there any more, so they may come again.
+delete from lakeward.dataset_file where dataset_id = %(dataset_id)s;
+
+-- attach_dataset --
+select lakeward.attach_dataset(%(dataset_id)s, %(load_table)s);
+
+-- rebuild_views --
+select lakeward.install_reader_view(b.profile_id, b.relation_id)
+from lakeward.binding b where b.relation_id = %(dataset_id)s;
+
+-- indexes_of --
+select name from lakeward.vector_index where relation_id = %(dataset_id)s order by name;
+
+-- leftovers --
+-- Load tables that no load can still be working on.
+select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = 'lake' and c.relname ~ '^_load_[0-9]+_[0-9a-f]+$'
+  and split_part(c.relname, '_', 3)::bigint < %(before)s;

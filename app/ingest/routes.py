@@ -1,0 +1,80 @@
+"""POST /ingest/file."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, post
+from litestar.enums import RequestEncodingType
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Body, Parameter
+
+from app.catalog.plan import plan_name
+from app.db.database import Database
+from app.errors import InvalidInputError, UnavailableError
+from app.ingest.requests import IngestAccepted, Ingested, IngestForm, IngestPlan
+from app.ingest.service import find_duplicate, ingest
+from app.ingest.tasks import defer_ingest
+from app.ingest.upload import Upload, save_upload
+from app.web.identity import Principal, require_admin
+from app.web.problems import problem_responses
+
+#: A larger file is loaded by a job, and the request answers at once.
+SYNC_BYTES = 64 * 1024 * 1024
+RESPONSES = {
+    **problem_responses(404, 409, 413, 507),
+    200: ResponseSpec(Ingested, generate_examples=False, description="The same content again; nothing was loaded"),
+    201: ResponseSpec(Ingested, generate_examples=False, description="Loaded"),
+    202: ResponseSpec(IngestAccepted, generate_examples=False, description="A job loads it"),
+}
+
+
+@post("/ingest/file", status_code=201, responses=RESPONSES, tags=["ingest"])
+async def post_file(
+    data: Annotated[IngestForm, Body(media_type=RequestEncodingType.MULTI_PART)],
+    principal: Principal,
+    database: Database,
+    request: Request[Any, Any, Any],
+    in_background: Annotated[bool, Parameter(query="async", description="load it by a job")] = False,
+    bucket: Annotated[str | None, Parameter(header="X-Lakehouse-Bucket", max_length=200)] = None,
+) -> Response[Ingested | IngestAccepted]:
+    """Load a CSV, JSON, NDJSON or Parquet file into a dataset: all of it or nothing."""
+    require_admin(principal)
+    if bucket is not None:
+        raise UnavailableError(f"no bucket {bucket!r} is configured; leave X-Lakehouse-Bucket out")
+    if data.home != "table":
+        raise InvalidInputError("home 'bucket' needs a bucket, and this version has none; use home 'table'")
+    plan_name(data.dataset, "dataset")
+    upload = await save_upload(data.file.file, request.app.state.settings.home / "uploads")
+    plan = _plan(data, upload, principal)
+    deferred = False
+    try:
+        if (duplicate := await find_duplicate(database, plan)) is not None:
+            return Response(duplicate, status_code=200)
+        if in_background or upload.size > SYNC_BYTES:
+            job_id = await defer_ingest(principal.scope(database), plan)
+            deferred = True
+            accepted = IngestAccepted(
+                dataset=plan.dataset, job_id=job_id, content_sha256=plan.content_sha256
+            )
+            return Response(accepted, status_code=202)
+        answer = await ingest(database, plan)
+        return Response(answer, status_code=200 if answer.duplicate else 201)
+    finally:
+        if not deferred:
+            upload.path.unlink(missing_ok=True)
+
+
+def _plan(form: IngestForm, upload: Upload, principal: Principal) -> IngestPlan:
+    return IngestPlan(
+        path=str(upload.path),
+        filename=form.file.filename[:500],
+        dataset=form.dataset,
+        content_sha256=upload.content_sha256,
+        row_key=form.row_key or None,
+        disposition=form.disposition,
+        format=form.format,
+        records_path=form.records_path or None,
+        principal=principal.id,
+    )
+
+
+router = Router("/", route_handlers=[post_file])

@@ -1,0 +1,60 @@
+"""The background task of this capability: `ingest`, for files too large to wait for."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.db.database import Database
+from app.db.scope import Scope
+from app.errors import InvalidFileError
+from app.ingest.requests import IngestPlan
+from app.ingest.service import ingest
+from app.jobs.queue import JobContext, Queue
+from app.jobs.service import defer_job
+from app.settings import Settings
+
+JOB_KIND = "ingest"
+
+
+async def defer_ingest(scope: Scope, plan: IngestPlan) -> str:
+    """The id of the job that loads the file; loads into one dataset run one after another."""
+    async with scope.begin() as transaction:
+        return await defer_job(
+            transaction,
+            kind=JOB_KIND,
+            subject=plan.dataset,
+            args=msgspec.to_builtins(plan),
+            unit="bytes",
+            lock=f"ingest:{plan.dataset}",
+            created_by=plan.principal,
+        )
+
+
+def register(queue: Queue, settings: Settings) -> None:
+    """Let the queue's worker run this capability's jobs."""
+
+    async def run_ingest(context: JobContext) -> dict[str, Any]:
+        plan = msgspec.convert(context.args, IngestPlan)
+        path = Path(plan.path)
+        if not path.exists():
+            raise InvalidFileError(f"the uploaded file is gone from {path.parent}; send it again")
+        size = path.stat().st_size
+        await context.report(0, size)
+        answer = await _ingest(context.database, plan, context)
+        await context.report(size, size)
+        path.unlink(missing_ok=True)
+        return answer
+
+    queue.register(JOB_KIND, run_ingest)
+
+
+async def _ingest(database: Database, plan: IngestPlan, context: JobContext) -> dict[str, Any]:
+    answer = await ingest(database, plan)
+    return {
+        "dataset": answer.dataset,
+        "rows": answer.rows,
+        "rejected": answer.rejected,
+        "duplicate": answer.duplicate,
+        "content_sha256": answer.content_sha256,
+    }
