@@ -39,7 +39,7 @@ class KeyAuthenticator:
         """The principal of a key.
 
         Raises:
-            UnauthenticatedError: malformed, unknown, wrong or revoked; the message does not say which of the last three.
+            UnauthenticatedError: malformed, unknown, wrong or revoked; which of the last three is not said.
         """
         match = _KEY.fullmatch(key)
         if match is None:

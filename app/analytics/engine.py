@@ -23,7 +23,7 @@ _OPTIONS = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_s
 _QUALIFIER = re.compile(rf"\b{CATALOG}\.{SCHEMA}\.")
 
 
-class _EmptyRelations(SchemaProvider):
+class _EmptyRelations(SchemaProvider):  # type: ignore[misc]  # datafusion has no types
     """The relations without their rows; remembers which ones a plan asked for."""
 
     def __init__(self, schemas: Mapping[str, pa.Schema]) -> None:

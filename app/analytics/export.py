@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_postgresql import dbapi
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import make_conninfo
 
 from app.analytics.models import RelationColumns
 from app.errors import ForbiddenError, InvalidQueryError, TimeoutExceededError, UnavailableError
@@ -72,7 +72,9 @@ def export_relations(
 
 def _read(cursor: dbapi.Cursor, relation: RelationColumns, limit_bytes: int) -> pa.Table:
     columns = sql.SQL(", ").join(
-        sql.SQL("{}::text").format(sql.Identifier(name)) if kind in ("numeric", "jsonb") else sql.Identifier(name)
+        sql.SQL("{}::text").format(sql.Identifier(name))
+        if kind in ("numeric", "jsonb")
+        else sql.Identifier(name)
         for name, kind in zip(relation.names, relation.types, strict=True)
     )
     statement = sql.SQL("select {} from {}").format(
@@ -90,9 +92,7 @@ def _read(cursor: dbapi.Cursor, relation: RelationColumns, limit_bytes: int) -> 
             )
         batches.append(batch)
     table = pa.Table.from_batches(batches, reader.schema)
-    arrays = [
-        _typed(table.column(position), kind) for position, kind in enumerate(relation.types)
-    ]
+    arrays = [_typed(table.column(position), kind) for position, kind in enumerate(relation.types)]
     return pa.table(arrays, names=relation.names)
 
 
@@ -111,11 +111,7 @@ def _scale(column: pa.ChunkedArray) -> int:
 
 def _uri(dsn: str) -> str:
     """The DSN with libpq's own quoting; ADBC hands it to libpq as it is."""
-    return " ".join(
-        f"{key}='" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
-        for key, value in conninfo_to_dict(dsn).items()
-        if value is not None
-    )
+    return make_conninfo(dsn)
 
 
 def _translate(exc: adbc_driver_manager.Error) -> Exception:

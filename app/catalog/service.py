@@ -122,9 +122,7 @@ async def create_or_update_dataset(scope: Scope, request: DatasetRequest) -> tup
     return await get_dataset(scope, request.name), created
 
 
-async def _create_table(
-    transaction: Transaction, dataset: DatasetRow, columns: list[ColumnRequest]
-) -> None:
+async def _create_table(transaction: Transaction, dataset: DatasetRow, columns: list[ColumnRequest]) -> None:
     names = [column.name for column in columns]
     if len(set(names)) != len(names):
         raise InvalidInputError("two columns have the same name")
@@ -149,9 +147,7 @@ async def _update_row_key(transaction: Transaction, dataset: DatasetRow, row_key
     if not dataset.has_table:
         return
     try:
-        await transaction.execute(
-            QUERIES["ensure_row_key"], {"dataset_id": dataset.id, "row_key": row_key}
-        )
+        await transaction.execute(QUERIES["ensure_row_key"], {"dataset_id": dataset.id, "row_key": row_key})
     except (pg_errors.UniqueViolation, pg_errors.NotNullViolation) as exc:
         raise DuplicateRowKeyError(
             f"column {row_key!r} of {dataset.name!r} cannot be its row key: it has doubles or nulls"

@@ -53,7 +53,8 @@ dataset = Table(
     ForeignKeyConstraint(["id", "name"], ["relation.id", "relation.name"], ondelete="CASCADE"),
     CheckConstraint("home in ('table', 'bucket')", name="home_check"),
     CheckConstraint(
-        "embedding_refresh_policy in ('manual', 'on_append', 'scheduled')", name="embedding_refresh_policy_check"
+        "embedding_refresh_policy in ('manual', 'on_append', 'scheduled')",
+        name="embedding_refresh_policy_check",
     ),
 )
 

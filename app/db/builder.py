@@ -17,7 +17,7 @@ from app.db.translate import translated
 async def building(database: Database, *, lock: str, memory_bytes: int) -> AsyncIterator[Connection]:
     """An autocommit connection as the owner; two with the same `lock` run one after the other.
 
-    `memory_bytes` is its maintenance_work_mem: an HNSW graph that does not fit in it is built on disk, many times slower.
+    `memory_bytes` is its maintenance_work_mem: an HNSW graph that does not fit is built on disk, many times slower.
     """
     with translated():
         async with await AsyncConnection.connect(

@@ -1,4 +1,4 @@
-"""The connection pool of one process. Every connection is the service login: no right of its own until a scope sets a role."""
+"""The connection pool of one process. A connection is the service login: no right until a scope sets a role."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import adbc_driver_manager
 import msgspec
-import psycopg
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import make_conninfo
 
 from app.catalog.models import StoredColumn
 from app.errors import DiskFullError, InvalidFileError, LakewardError, UnavailableError
@@ -51,6 +50,14 @@ def create_load_table_name() -> str:
     return f"_load_{int(time.time())}_{secrets.token_hex(4)}"
 
 
+def stored_columns(extract: Extract) -> tuple[StoredColumn, ...]:
+    """The extract's columns as the catalog keeps them."""
+    return tuple(
+        StoredColumn(name=column.name, source_name=column.source_name, type=column.type)
+        for column in extract.columns
+    )
+
+
 def load_rows(dsn: str, owner_role: str, extract: Extract) -> Loaded:
     """Write every row of the extract to a new load table, in one transaction. Blocking: run it in a thread.
 
@@ -59,12 +66,13 @@ def load_rows(dsn: str, owner_role: str, extract: Extract) -> Loaded:
         DiskFullError, UnavailableError: Postgres cannot take the rows.
     """
     table = create_load_table_name()
+    columns = stored_columns(extract)
     batches = _Batches(extract)
     try:
         with dbapi.connect(_uri(dsn)) as connection, connection.cursor() as cursor:
             cursor.execute("select set_config('role', $1, true)", parameters=(owner_role,))
             cursor.fetchall()
-            cursor.execute(_create_table(table, extract.columns))
+            cursor.execute(_create_table(table, columns))
             reader = pa.RecordBatchReader.from_batches(extract.schema, iter(batches))
             cursor.adbc_ingest(table, reader, mode="append", db_schema_name="lake")
             connection.commit()
@@ -72,7 +80,7 @@ def load_rows(dsn: str, owner_role: str, extract: Extract) -> Loaded:
         raise _reason(exc, batches.error) from exc
     return Loaded(
         table=table,
-        columns=extract.columns,
+        columns=columns,
         rows=batches.rows,
         rejects=list(extract.rejects),
         rejected=extract.rejected,
@@ -88,7 +96,7 @@ def _create_table(table: str, columns: tuple[StoredColumn, ...]) -> str:
 
 def _uri(dsn: str) -> str:
     """The DSN with libpq's own quoting; ADBC hands it to libpq as it is."""
-    return psycopg.conninfo.make_conninfo(**conninfo_to_dict(dsn))
+    return make_conninfo(dsn)
 
 
 def _reason(exc: Exception, reading: Exception | None) -> Exception:

@@ -24,7 +24,7 @@ from app.db.scope import Actor, Scope, Transaction
 from app.errors import DuplicateRowKeyError, InUseError, InvalidInputError
 from app.ingest import statements
 from app.ingest.extract import open_extract
-from app.ingest.load import Loaded, load_rows
+from app.ingest.load import Loaded, load_rows, stored_columns
 from app.ingest.plan import LoadPlan, plan_load, plan_row_key
 from app.ingest.requests import Ingested, IngestedColumn, IngestPlan
 
@@ -76,7 +76,7 @@ async def _load(database: Database, plan: IngestPlan) -> Loaded:
             Path(plan.path), filename=plan.filename, format=plan.format, records_path=plan.records_path
         ) as extract:
             # a row key that is no column is found out before a row is loaded
-            plan_row_key(extract.columns, plan.row_key)
+            plan_row_key(stored_columns(extract), plan.row_key)
             return load_rows(database.service_dsn, database.deployment.owner_role, extract)
 
     return await asyncio.to_thread(run)
@@ -111,9 +111,7 @@ async def _publish(transaction: Transaction, plan: IngestPlan, loaded: Loaded) -
     )
 
 
-async def _check_keys(
-    transaction: Transaction, dataset: DatasetRow, loaded: Loaded, plan: LoadPlan
-) -> None:
+async def _check_keys(transaction: Transaction, dataset: DatasetRow, loaded: Loaded, plan: LoadPlan) -> None:
     key = plan.row_key
     if key is None:
         return
@@ -124,7 +122,9 @@ async def _check_keys(
                 await transaction.execute(statement)
     except psycopg.errors.NotNullViolation as exc:
         missing = await transaction.fetch_value(statements.null_keys(loaded.table, key))
-        raise DuplicateRowKeyError(f"{missing} rows have no {key!r}, the row key; nothing was loaded") from exc
+        raise DuplicateRowKeyError(
+            f"{missing} rows have no {key!r}, the row key; nothing was loaded"
+        ) from exc
     except psycopg.errors.UniqueViolation as exc:
         doubles = await transaction.fetch_values(statements.duplicate_keys(loaded.table, key))
         raise DuplicateRowKeyError(
@@ -166,20 +166,14 @@ async def _apply(
         await _attach(transaction, dataset, loaded)
         return
     if plan.step == "append":
-        await transaction.execute(
-            statements.append_rows(dataset.name, loaded.table, loaded.columns, types)
-        )
+        await transaction.execute(statements.append_rows(dataset.name, loaded.table, loaded.columns, types))
     elif plan.step == "replace_rows" and plan.row_key is None:
         await transaction.execute(statements.delete_all(dataset.name))
-        await transaction.execute(
-            statements.append_rows(dataset.name, loaded.table, loaded.columns, types)
-        )
+        await transaction.execute(statements.append_rows(dataset.name, loaded.table, loaded.columns, types))
     else:
         assert plan.row_key is not None
         if plan.step == "replace_rows":
-            await transaction.execute(
-                statements.delete_missing(dataset.name, loaded.table, plan.row_key)
-            )
+            await transaction.execute(statements.delete_missing(dataset.name, loaded.table, plan.row_key))
         for statement in statements.merge_rows(
             dataset.name, loaded.table, loaded.columns, types, plan.row_key
         ):

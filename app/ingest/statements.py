@@ -21,7 +21,7 @@ def _names(columns: Sequence[StoredColumn]) -> sql.Composed:
 def _values(columns: Sequence[StoredColumn], types: dict[str, str]) -> sql.Composed:
     """The load table's columns as the dataset's types; plan_load has checked that each fits."""
     return sql.SQL(", ").join(
-        sql.SQL("l.{}::{}").format(sql.Identifier(column.name), sql.SQL(types[column.name]))  # type: ignore[arg-type]
+        sql.SQL("l.{}::{}").format(sql.Identifier(column.name), sql.SQL(types[column.name]))
         if types[column.name] != column.type
         else sql.SQL("l.{}").format(sql.Identifier(column.name))
         for column in columns
@@ -42,7 +42,7 @@ def merge_rows(
 ) -> list[sql.Composed]:
     """Rows whose key is there are updated where they differ, the others added."""
     others = [column for column in columns if column.name != key]
-    key_type = sql.SQL(types[key])  # type: ignore[arg-type]
+    key_type = sql.SQL(types[key])
     join = sql.SQL("l.{key}::{type} = d.{key}").format(key=sql.Identifier(key), type=key_type)
     insert = sql.SQL(
         "insert into {} ({}) select {} from {} l where not exists (select from {} d where {})"

@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import msgspec
 
@@ -22,7 +22,7 @@ class Upload(msgspec.Struct, frozen=True):
     content_sha256: str
 
 
-async def save_upload(source: BinaryIO, folder: Path) -> Upload:
+async def save_upload(source: IO[bytes], folder: Path) -> Upload:
     """Copy an upload into `folder`; whoever gets it removes it.
 
     Raises:
@@ -31,7 +31,7 @@ async def save_upload(source: BinaryIO, folder: Path) -> Upload:
     return await asyncio.to_thread(_save, source, folder)
 
 
-def _save(source: BinaryIO, folder: Path) -> Upload:
+def _save(source: IO[bytes], folder: Path) -> Upload:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"{secrets.token_hex(12)}.upload"
     digest, size = hashlib.sha256(), 0

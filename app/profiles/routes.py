@@ -14,7 +14,10 @@ TAGS = ["profiles"]
 
 
 @post(
-    "/", status_code=201, responses={**problem_responses(404, 409, 413), **created_or_updated(Profile)}, tags=TAGS
+    "/",
+    status_code=201,
+    responses={**problem_responses(404, 409, 413), **created_or_updated(Profile)},
+    tags=TAGS,
 )
 async def post_profile(data: ProfileRequest, principal: Principal, database: Database) -> Response[Profile]:
     """Create a profile (201), or make an existing one what is asked for (200)."""

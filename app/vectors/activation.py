@@ -17,6 +17,8 @@ from app.vectors.statements import hnsw_name, table
 QUERIES = load_queries(__file__)
 #: Bytes of graph per vector beside its components, at m = 16 (reference: 8 KB page layout), with a fifth to spare.
 GRAPH_BYTES_PER_LINK = 24
+#: A graph that reaches less than this share of the vectors would keep hits from searches.
+REACHABLE = 0.95
 _PHYSICAL_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
@@ -59,7 +61,13 @@ async def _activate_index(database: Database, owner: Scope, target: _Target) -> 
     built = await _build(database, owner, target, variant_id)
     build_ms = _milliseconds_since(started) if built else 0.0
     started = time.perf_counter()
-    vectors = await _warm(database, owner, target, variant_id)
+    vectors, live = await _warm(database, owner, target, variant_id)
+    if vectors < live * REACHABLE:
+        await _set_state(owner, variant_id, "failed", build_ms)
+        raise InternalError(
+            f"its graph reaches only {vectors} of {live} vectors, so searches stay exact; "
+            "many texts are the same, or nearly: try a larger m"
+        )
     return Warmed(
         index=target.name,
         source=target.source,
@@ -82,9 +90,7 @@ async def _claim(owner: Scope, target: _Target) -> int:
 async def _build(database: Database, owner: Scope, target: _Target, variant_id: int) -> bool:
     """Build the variant's HNSW index unless it is there and valid; whether it was built."""
     name = hnsw_name(target.name, variant_id)
-    rows = await owner.fetch_value(
-        sql.SQL("select count(*) from {}").format(table(target.name))
-    )
+    rows = await owner.fetch_value(sql.SQL("select count(*) from {}").format(table(target.name)))
     memory = min(rows * (2 * target.dimensions + target.m * GRAPH_BYTES_PER_LINK), _PHYSICAL_BYTES // 8)
     started = time.perf_counter()
     async with building(database, lock=f"lakeward.variant.{variant_id}", memory_bytes=memory) as connection:
@@ -122,8 +128,8 @@ async def _set_state(owner: Scope, variant_id: int, state: str, build_ms: float)
         )
 
 
-async def _warm(database: Database, owner: Scope, target: _Target, variant_id: int) -> int:
-    """Walk the whole graph once, which reads every page of it; the number of vectors reached.
+async def _warm(database: Database, owner: Scope, target: _Target, variant_id: int) -> tuple[int, int]:
+    """Walk the whole graph once, which reads every page of it; how many vectors were reached, and how many there are.
 
     pg_prewarm is not everywhere; an iterative scan without an end is, and it proves that the graph is connected.
     """
@@ -145,11 +151,11 @@ async def _warm(database: Database, owner: Scope, target: _Target, variant_id: i
         all=sql.Literal(2**31 - 1),
     )
     async with owner.begin(settings) as transaction:
-        live: int = await transaction.fetch_value(sql.SQL("select count(*) from {}").format(table(target.name)))
+        live: int = await transaction.fetch_value(
+            sql.SQL("select count(*) from {}").format(table(target.name))
+        )
         reached: int = await transaction.fetch_value(walk)
-    if reached < live * 0.99:
-        raise InternalError(f"only {reached} of {live} vectors can be reached; delete the variant and activate again")
-    return reached
+    return reached, live
 
 
 def _milliseconds_since(started: float) -> float:

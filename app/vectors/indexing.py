@@ -162,7 +162,7 @@ async def _claim_rows(transaction: Transaction, index: IndexRow, rows: Sequence[
     statement = sql.SQL(
         "delete from {pending} p using unnest(%(keys)s::{type}[], %(seqs)s::bigint[]) as r (row_key, seq) "
         "where p.row_key = r.row_key and p.seq = r.seq returning p.row_key"
-    ).format(pending=table(index.name, "_pending"), type=sql.SQL(index.row_key_type))  # type: ignore[arg-type]
+    ).format(pending=table(index.name, "_pending"), type=sql.SQL(index.row_key_type))
     keys = [row.row_key for row in rows]
     return set(await transaction.fetch_values(statement, {"keys": keys, "seqs": [row.seq for row in rows]}))
 
@@ -187,9 +187,7 @@ async def _copy_chunks(
 
 
 async def _count_pending(owner: Scope, name: str) -> int:
-    count: int = await owner.fetch_value(
-        sql.SQL("select count(*) from {}").format(table(name, "_pending"))
-    )
+    count: int = await owner.fetch_value(sql.SQL("select count(*) from {}").format(table(name, "_pending")))
     return count
 
 

@@ -86,7 +86,9 @@ def plan_vector(vector: "list[float] | np.ndarray", dimensions: int, index: str)
         )
     array = np.asarray(vector, dtype=np.float32)
     if not np.isfinite(array).all() or float(np.abs(array).max()) > MAX_HALF:
-        raise InvalidInputError(f"vector: every component must be a number between -{MAX_HALF:.0f} and {MAX_HALF:.0f}")
+        raise InvalidInputError(
+            f"vector: every component must be a number between -{MAX_HALF:.0f} and {MAX_HALF:.0f}"
+        )
     if not math.isfinite(norm := float(np.linalg.norm(array))) or norm == 0.0:
         raise InvalidInputError("vector: all components are zero, so it has no direction to compare")
     return HalfVector(array.astype(np.float16))

@@ -93,7 +93,8 @@ class Searcher:
             bound = await transaction.fetch_values(QUERIES["bound_relations"], {"profile": profile})
         allowed = ", ".join(bound) or "nothing"
         return ProfileNotBoundError(
-            f"profile {profile!r} is not bound to {source!r}; it is bound to {allowed}", allowed_bindings=bound
+            f"profile {profile!r} is not bound to {source!r}; it is bound to {allowed}",
+            allowed_bindings=bound,
         )
 
 

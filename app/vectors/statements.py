@@ -1,4 +1,4 @@
-"""The statements that name an index's own tables. Identifiers only through psycopg.sql; rendered once, then remembered."""
+"""The statements that name an index's own tables. Identifiers only through psycopg.sql; rendered once, remembered."""
 
 from functools import lru_cache
 
@@ -16,7 +16,7 @@ def table(index: str, suffix: str = "") -> sql.Identifier:
 
 def _escaped(part: sql.Composable) -> sql.SQL:
     """The part as it must stand in a statement with parameters: a `%` in a column's name is not a placeholder."""
-    return sql.SQL(part.as_string(None).replace("%", "%%"))  # type: ignore[arg-type]
+    return sql.SQL(part.as_string(None).replace("%", "%%"))
 
 
 def hnsw_name(index: str, variant_id: int) -> str:
@@ -45,7 +45,7 @@ def _search(
             "order by hit.distance + 0"
         )
         .format(
-            near=sql.SQL(near.decode()),  # type: ignore[arg-type]  # rendered from sql.SQL just below
+            near=sql.SQL(near.decode()),
             pending=table(index, "_pending"),
             text=table(index, "_text"),
             relation=sql.Identifier(schema, source),

@@ -78,7 +78,9 @@ async def _identify(connection: ASGIConnection[Any, Any, Any, Any]) -> Principal
     model = connection.headers.get(MODEL_HEADER)
     if model is not None:
         if len(model) > MAX_MODEL_LENGTH or not model.isprintable():
-            raise InvalidInputError(f"X-Lakehouse-Model must be up to {MAX_MODEL_LENGTH} printable characters")
+            raise InvalidInputError(
+                f"X-Lakehouse-Model must be up to {MAX_MODEL_LENGTH} printable characters"
+            )
         if principal.model is None:
             principal = msgspec.structs.replace(principal, model=model)
     profile = connection.headers.get(PROFILE_HEADER)

@@ -1,0 +1,1 @@
+"""Vector indexes over relations: chunks, embeddings, activation and search."""
