@@ -68,7 +68,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         database = await open_database(dsn, settings)
-        embedder = create_embedder(settings.models.embed, settings.home)
+        embedder = create_embedder(settings.models.embed)
         worker: asyncio.Task[None] | None = None
         try:
             await verify(database.owner(timeout_ms=60_000))

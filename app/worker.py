@@ -26,7 +26,7 @@ async def run_worker(settings: Settings, dsn: str) -> None:
         PolicyViolatedError: the governance checks do not hold.
     """
     database = await open_database(dsn, settings)
-    embedder = create_embedder(settings.models.embed, settings.home)
+    embedder = create_embedder(settings.models.embed)
     try:
         await verify(database.owner(timeout_ms=60_000))
         await build_queue(database, embedder, settings).run()
