@@ -1,27 +1,27 @@
 """The one error tree. Each class has a stable `code`, an HTTP status, and its docstring as default message.
 
-    LakewardError
-    ├── InvalidInputError            400  the request itself is wrong
-    │   ├── InvalidNameError         400  a dataset, profile, column or index name that cannot be used
-    │   ├── InvalidFileError         400  a file that cannot be read as what it claims to be
-    │   ├── InvalidQueryError        400  SQL the analytic engine refuses
-    │   └── DimensionMismatchError   400  a vector that does not fit its index
-    ├── UnauthenticatedError         401  no key, or one that is not valid
-    ├── ForbiddenError               403  a key that may not do this
-    │   └── ProfileNotBoundError     403  the profile has no binding to the relation
-    ├── NotFoundError                404
-    ├── ConflictError                409  it exists already, or something else still needs it
-    │   ├── DuplicateRowKeyError     409
-    │   └── InUseError               409
-    ├── PayloadTooLargeError         413
-    ├── InternalError                500  a fault of ours; the details are in the server's log
-    ├── ProviderError                502  a model provider failed, named in the message
-    ├── UnavailableError             503  the database, or another part, is away; try again
-    │   ├── DiskFullError            507
-    │   └── PolicyViolatedError      503  the governance checks do not hold, so nothing is served
-    ├── TimeoutExceededError         504
-    ├── SettingsError                  –  a setting that cannot be used
-    └── ServerStartError               –  the embedded Postgres does not start
+LakewardError
+├── InvalidInputError            400  the request itself is wrong
+│   ├── InvalidNameError         400  a dataset, profile, column or index name that cannot be used
+│   ├── InvalidFileError         400  a file that cannot be read as what it claims to be
+│   ├── InvalidQueryError        400  SQL the analytic engine refuses
+│   └── DimensionMismatchError   400  a vector that does not fit its index
+├── UnauthenticatedError         401  no key, or one that is not valid
+├── ForbiddenError               403  a key that may not do this
+│   └── ProfileNotBoundError     403  the profile has no binding to the relation
+├── NotFoundError                404
+├── ConflictError                409  it exists already, or something else still needs it
+│   ├── DuplicateRowKeyError     409
+│   └── InUseError               409
+├── PayloadTooLargeError         413
+├── InternalError                500  a fault of ours; the details are in the server's log
+├── ProviderError                502  a model provider failed, named in the message
+├── UnavailableError             503  the database, or another part, is away; try again
+│   ├── DiskFullError            507
+│   └── PolicyViolatedError      503  the governance checks do not hold, so nothing is served
+├── TimeoutExceededError         504
+├── SettingsError                  –  a setting that cannot be used
+└── ServerStartError               –  the embedded Postgres does not start
 """
 
 from typing import Any, ClassVar

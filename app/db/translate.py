@@ -65,9 +65,7 @@ def _from_sqlstate(exc: psycopg.Error, sqlstate: str) -> errors.LakewardError:
     if found is None:
         return errors.InternalError(sqlstate=sqlstate)
     if issubclass(found, errors.UnavailableError) and not issubclass(found, errors.DiskFullError):
-        return found(
-            "Postgres cannot serve this at the moment; try again", retry_after_s=RETRY_AFTER_S
-        )
+        return found("Postgres cannot serve this at the moment; try again", retry_after_s=RETRY_AFTER_S)
     # the primary message names objects and types; the detail line would name values, and is left out
     return found(exc.diag.message_primary if sqlstate != "57014" else "the time limit was reached")
 

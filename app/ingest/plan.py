@@ -87,7 +87,9 @@ def _same(existing: Sequence[StoredColumn], incoming: Sequence[StoredColumn]) ->
     return [(c.name, c.type) for c in existing] == [(c.name, c.type) for c in incoming]
 
 
-def _check_fit(dataset: DatasetRow, existing: Sequence[StoredColumn], incoming: Sequence[StoredColumn]) -> None:
+def _check_fit(
+    dataset: DatasetRow, existing: Sequence[StoredColumn], incoming: Sequence[StoredColumn]
+) -> None:
     types = {column.name: column.type for column in existing}
     unknown = [column.name for column in incoming if column.name not in types]
     if unknown:

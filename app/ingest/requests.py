@@ -33,7 +33,7 @@ class IngestedColumn(msgspec.Struct, frozen=True):
 
 
 class Ingested(msgspec.Struct, frozen=True):
-    """What became of a file. `rows` are those it brought; `duplicate` says that it was loaded before, and nothing now."""
+    """What became of a file. `rows` are those it brought; `duplicate`: it was loaded before, and nothing now."""
 
     dataset: str
     home: Home

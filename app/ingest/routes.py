@@ -21,7 +21,9 @@ from app.web.problems import problem_responses
 SYNC_BYTES = 64 * 1024 * 1024
 RESPONSES = {
     **problem_responses(404, 409, 413, 507),
-    200: ResponseSpec(Ingested, generate_examples=False, description="The same content again; nothing was loaded"),
+    200: ResponseSpec(
+        Ingested, generate_examples=False, description="The same content again; nothing was loaded"
+    ),
     201: ResponseSpec(Ingested, generate_examples=False, description="Loaded"),
     202: ResponseSpec(IngestAccepted, generate_examples=False, description="A job loads it"),
 }
@@ -52,9 +54,7 @@ async def post_file(
         if in_background or upload.size > SYNC_BYTES:
             job_id = await defer_ingest(principal.scope(database), plan)
             deferred = True
-            accepted = IngestAccepted(
-                dataset=plan.dataset, job_id=job_id, content_sha256=plan.content_sha256
-            )
+            accepted = IngestAccepted(dataset=plan.dataset, job_id=job_id, content_sha256=plan.content_sha256)
             return Response(accepted, status_code=202)
         answer = await ingest(database, plan)
         return Response(answer, status_code=200 if answer.duplicate else 201)
