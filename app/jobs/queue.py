@@ -137,11 +137,25 @@ class Queue:
             await asyncio.sleep(delay_s)
 
     async def _work(self, concurrency: int, *, exclusive: bool) -> None:
-        # cheaper to wait here than in two pools, whose own attempts grow minutes apart
         conninfo = make_conninfo(self._database.service_dsn, **KEEPALIVE)
+        # cheaper to wait here than in two pools, whose own attempts grow minutes apart
         async with await psycopg.AsyncConnection.connect(conninfo):
             pass
         await self._database.pool.check()
+        queue = self._create_queue(conninfo)
+        async with queue.open_async():
+            if self._left_worker is not None:
+                await queue.job_manager.unregister_worker(self._left_worker)
+                self._left_worker = None
+            await self._recover(queue.job_manager, exclusive=exclusive)
+            worker = self._create_worker(queue, concurrency)
+            try:
+                await worker.run()  # type: ignore[no-untyped-call]
+            finally:
+                # still set when it could not say goodbye; its jobs need not wait until it counts as dead
+                self._left_worker = worker.worker_id
+
+    def _create_queue(self, conninfo: str) -> procrastinate.App:
         connector = procrastinate.PsycopgConnector(
             conninfo=conninfo,
             kwargs={"options": "-c search_path=jobs"},
@@ -153,28 +167,21 @@ class Queue:
         queue = procrastinate.App(connector=connector)
         for registration in self._registrations.values():
             self._add_task(queue, registration)
-        async with queue.open_async():
-            if self._left_worker is not None:
-                await queue.job_manager.unregister_worker(self._left_worker)
-                self._left_worker = None
-            await self._recover(queue.job_manager, exclusive=exclusive)
-            worker = _Worker(
-                self._watch,
-                app=queue,
-                queues=list(self._registrations),
-                concurrency=concurrency,
-                fetch_job_polling_interval=POLL_S,
-                shutdown_graceful_timeout=self._grace_s,
-                update_heartbeat_interval=HEARTBEAT_S,
-                stalled_worker_timeout=DEAD_S,
-                install_signal_handlers=False,
-                delete_jobs="always",
-            )
-            try:
-                await worker.run()  # type: ignore[no-untyped-call]
-            finally:
-                # still set when it could not say goodbye; its jobs need not wait until it counts as dead
-                self._left_worker = worker.worker_id
+        return queue
+
+    def _create_worker(self, queue: procrastinate.App, concurrency: int) -> _Worker:
+        return _Worker(
+            self._watch,
+            app=queue,
+            queues=list(self._registrations),
+            concurrency=concurrency,
+            fetch_job_polling_interval=POLL_S,
+            shutdown_graceful_timeout=self._grace_s,
+            update_heartbeat_interval=HEARTBEAT_S,
+            stalled_worker_timeout=DEAD_S,
+            install_signal_handlers=False,
+            delete_jobs="always",
+        )
 
     def _add_task(self, queue: procrastinate.App, registration: Registration) -> None:
         async def run_task(job_id: str) -> None:
