@@ -1,0 +1,195 @@
+"""One JSON call to a provider's server: time limit, retries with backoff, failures that name the way out."""
+
+import asyncio
+import random
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from app.errors import ProviderError, SettingsError
+from app.models.secrets import check_secret_ref, resolve_secret
+from app.settings import ModelSettings
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+#: 128 vectors of 4,096 components as JSON are about 11 MB; what is above this is no answer to our question.
+MAX_ANSWER_BYTES = 64 * 1024**2
+#: Nobody waits longer for a server that asks for patience with Retry-After; the job's own retry comes later.
+MAX_WAIT_S = 30.0
+FIRST_WAIT_S = 0.25
+RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class _Failure(NamedTuple):
+    """Why one attempt failed, whether another may do better, and how long the server asks to wait."""
+
+    reason: str
+    retried: bool = False
+    wait_s: float = 0.0
+
+
+class ProviderClient:
+    """Calls one server. The secret is read for each call and never part of a message."""
+
+    def __init__(self, settings: ModelSettings, default_url: str) -> None:
+        """No connection is made yet.
+
+        Raises:
+            SettingsError: the URL or the secret's reference cannot be used.
+        """
+        url = settings.url or default_url
+        parts = _check_url(url)
+        if settings.secret_ref is not None:
+            check_secret_ref(settings.secret_ref)
+        #: How messages name the server: the provider and its URL without credentials.
+        self.name = f"{settings.provider} at {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        self._url = url.rstrip("/")
+        self._password = parts.password
+        self._settings = settings
+        self._client: httpx.AsyncClient | None = None
+        self._closed = False
+
+    async def get(self, path: str, answer: type[T]) -> T:
+        """The decoded answer to GET `path`; errors as `post`."""
+        return await self._call("GET", path, None, answer)
+
+    async def post(self, path: str, body: dict[str, Any], answer: type[T]) -> T:
+        """The decoded answer to POST `path`. Must be safe to repeat: a connection that breaks is tried again.
+
+        Raises:
+            ProviderError: the server is away, refuses, is too slow, or answers something else than `answer`.
+        """
+        try:
+            content = msgspec.json.encode(body)
+        except UnicodeEncodeError as exc:
+            raise ProviderError(f"{self.name}: a text is not Unicode") from exc
+        return await self._call("POST", path, content, answer)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._closed = True
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _call(self, method: str, path: str, content: bytes | None, answer: type[T]) -> T:
+        secret = self._secret()
+        attempt = 0
+        while isinstance(outcome := await self._attempt(method, path, content, secret), _Failure):
+            # Half to all of 0.25 s, 0.5 s, 1 s, ...: callers that failed together do not come back together.
+            backoff = FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.0)
+            wait_s = max(outcome.wait_s, min(backoff, MAX_WAIT_S))
+            if not outcome.retried or wait_s > MAX_WAIT_S or attempt >= self._settings.retries:
+                raise ProviderError(f"{self.name}: {self._redact(outcome.reason, secret)}")
+            await asyncio.sleep(wait_s)
+            attempt += 1
+        return self._decode(outcome, answer)
+
+    async def _attempt(
+        self, method: str, path: str, content: bytes | None, secret: str | None
+    ) -> bytes | _Failure:
+        # 0.3 to 0.5 s, and the default provider never needs it
+        import httpx  # noqa: PLC0415
+
+        if self._closed:
+            return _Failure("it was closed")
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=None, follow_redirects=False)
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        timeout_s = self._settings.timeout_s
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._client.stream(
+                    method,
+                    self._url + path,
+                    content=content,
+                    headers={**headers, "Content-Type": "application/json"},
+                ) as response,
+            ):
+                return await _read(response)
+        except TimeoutError:
+            return _Failure(
+                f"no answer within {timeout_s:g} s; raise models.embed.timeout_s or check the server"
+            )
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as exc:
+            reason = str(exc) or type(exc).__name__
+            return _Failure(f"the connection failed ({reason}); is it running? check models.embed.url", True)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+            return _Failure(f"the call failed ({str(exc) or type(exc).__name__}); check models.embed.url")
+
+    def _decode(self, body: bytes, answer: type[T]) -> T:
+        try:
+            return msgspec.json.decode(body, type=answer)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise ProviderError(
+                f"{self.name}: the answer is not what this provider sends ({exc}); "
+                "check models.embed.url and models.embed.provider"
+            ) from exc
+
+    def _secret(self) -> str | None:
+        if self._settings.secret_ref is None:
+            return None
+        try:
+            return resolve_secret(self._settings.secret_ref)
+        except SettingsError as exc:
+            raise ProviderError(f"{self.name}: {exc.message}") from exc
+
+    def _redact(self, text: str, secret: str | None) -> str:
+        for hidden in (secret, self._password):
+            if hidden:
+                text = text.replace(hidden, "***")
+        return text
+
+
+async def _read(response: "httpx.Response") -> bytes | _Failure:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > MAX_ANSWER_BYTES:
+            return _Failure(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+    if response.status_code == 200:
+        return bytes(body)
+    return _failure(response.status_code, bytes(body), response.headers.get("Retry-After"))
+
+
+def _failure(status: int, body: bytes, retry_after: str | None) -> _Failure:
+    if status in (401, 403):
+        # The body is left out: servers repeat part of the key in it.
+        return _Failure(f"status {status}: the key was refused; check models.embed.secret_ref")
+    said = "".join(c if c.isprintable() else " " for c in body[:2000].decode("utf-8", "replace"))[
+        :300
+    ].strip()
+    reason = f"status {status}{': ' + said if said else ''}"
+    if status == 404:
+        reason += "; check models.embed.url and models.embed.model"
+    return _Failure(reason, status in RETRIED_STATUS, _seconds(retry_after))
+
+
+def _seconds(retry_after: str | None) -> float:
+    """RFC 9110 10.2.3: a number of seconds or a date; what is neither asks for nothing."""
+    if retry_after is None:
+        return 0.0
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time())
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _check_url(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    # Not repeated in the message: it may hold a password.
+    if not usable or parts.query or parts.fragment:
+        raise SettingsError("models.embed.url must look like https://host:port/path, without ? and #")
+    return parts

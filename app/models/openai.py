@@ -1,0 +1,82 @@
+"""Embeddings from a server that speaks OpenAI's API: POST {url}/embeddings with a bearer key."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from app.errors import ProviderError
+from app.models.http import ProviderClient
+from app.models.protocol import ModelInfo, Vectors, normalise_vectors
+from app.settings import ModelSettings
+
+DEFAULT_URL = "https://api.openai.com/v1"
+TEXTS_PER_CALL = 128
+#: A call may hold 300,000 tokens, and a character is rarely more than two tokens.
+CHARACTERS_PER_CALL = 100_000
+
+
+class _Item(msgspec.Struct):
+    index: int
+    embedding: list[float]
+
+
+class _Embedded(msgspec.Struct):
+    data: list[_Item]
+
+
+class OpenAIEmbedder:
+    """A model of an OpenAI-compatible server. Its dimensions are learnt from its first answer."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self._client = ProviderClient(settings, DEFAULT_URL)
+        self._model = settings.model
+        self._dimensions: int | None = None
+
+    async def describe(self) -> ModelInfo:
+        """The model; the API names no version, so the model's name is its version."""
+        if self._dimensions is None:
+            self._dimensions = (await self._embed(["lakeward"])).shape[1]
+        return ModelInfo(
+            provider="openai", name=self._model, version=self._model, dimensions=self._dimensions
+        )
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """As `Embedder.embed`, in calls of at most 128 texts and 100,000 characters."""
+        if not texts:
+            return np.zeros((0, (await self.describe()).dimensions), np.float32)
+        parts = []
+        for batch in plan_batches(texts):
+            part = await self._embed(batch)
+            self._dimensions = part.shape[1]
+            parts.append(part)
+        return np.concatenate(parts)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _embed(self, texts: Sequence[str]) -> Vectors:
+        body = {"model": self._model, "input": list(texts), "encoding_format": "float"}
+        answer = await self._client.post("/embeddings", body, _Embedded)
+        items = sorted(answer.data, key=lambda item: item.index)
+        if [item.index for item in items] != list(range(len(texts))):
+            raise ProviderError(
+                f"{self._client.name} did not answer one vector for each of {len(texts)} texts"
+            )
+        rows = [item.embedding for item in items]
+        return normalise_vectors(rows, len(texts), self._dimensions, self._client.name)
+
+
+def plan_batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in order, cut into calls within both limits; a text that is longer than a call goes alone."""
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        if batch and (len(batch) == TEXTS_PER_CALL or characters + len(text) > CHARACTERS_PER_CALL):
+            yield batch
+            batch, characters = [], 0
+        batch.append(text)
+        characters += len(text)
+    if batch:
+        yield batch

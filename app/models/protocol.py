@@ -1,0 +1,74 @@
+"""What every embedding provider promises, and the check that holds it to that."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from app.errors import ProviderError
+
+#: One row per text, float32, each row of length 1, so that the dot product is the cosine.
+Vectors: TypeAlias = npt.NDArray[np.float32]
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """Which model answers. Vectors of two models with another `name` or `version` must not share an index."""
+
+    provider: str
+    name: str
+    version: str
+    dimensions: int
+
+
+class Embedder(Protocol):
+    """A provider of embeddings. Safe to use from several tasks at once."""
+
+    async def describe(self) -> ModelInfo:
+        """The model as it is now; a remote provider is asked.
+
+        Raises:
+            ProviderError: it is away, or does not have the model.
+        """
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of the texts, in their order: float32, shape (len(texts), dimensions), L2-normalised.
+
+        Raises:
+            ProviderError: no answer, or not one vector of finite numbers for each text.
+            InvalidInputError: a text that is not Unicode (a lone surrogate).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back threads and connections. An embedder that was closed embeds nothing more."""
+        ...
+
+
+def normalise_vectors(answer: Any, texts: int, dimensions: int | None, provider: str) -> Vectors:
+    """A provider's answer as L2-normalised float32 of shape (texts, dimensions); `dimensions` None takes any.
+
+    Raises:
+        ProviderError: another shape, a component that is not finite, or a vector of zeros.
+    """
+    try:
+        vectors = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError) as exc:
+        raise ProviderError(f"{provider} answered vectors of unequal length") from exc
+    expected = vectors.shape[1] if dimensions is None and vectors.ndim == 2 else dimensions
+    if vectors.shape != (texts, expected) or not expected:
+        raise ProviderError(
+            f"{provider} answered vectors of shape {vectors.shape} for {texts} texts of "
+            f"{expected or 'some'} dimensions; check models.embed.model"
+        )
+    if not np.isfinite(vectors).all():
+        raise ProviderError(f"{provider} answered a vector with components that are not finite numbers")
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    if not largest.all():
+        raise ProviderError(f"{provider} answered a vector of zeros, which has no direction")
+    # Divided by the largest first: the squares of components such as 1e200 are not finite.
+    scaled = vectors / largest
+    normalised: Vectors = (scaled / np.linalg.norm(scaled, axis=1, keepdims=True)).astype(np.float32)
+    return normalised

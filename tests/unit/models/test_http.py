@@ -1,0 +1,198 @@
+import asyncio
+import socket
+import time
+from email.utils import formatdate
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.errors import ProviderError, SettingsError
+from app.models import http
+from app.models.http import ProviderClient
+from app.settings import ModelSettings
+
+KEY = "sk-very-secret-0123456789"
+
+
+class Ok(msgspec.Struct):
+    ok: bool
+
+
+def call(url: str, **settings: Any) -> Ok:
+    """One POST of a new client."""
+
+    async def run() -> Ok:
+        client = ProviderClient(ModelSettings(provider="openai", url=url, **settings), "http://unused")
+        try:
+            return await client.post("/x", {"q": 1}, Ok)
+        finally:
+            await client.close()
+
+    return asyncio.run(run())
+
+
+def failure(url: str, **settings: Any) -> str:
+    with pytest.raises(ProviderError) as caught:
+        call(url, **settings)
+    return caught.value.message
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    monkeypatch.setattr(http, "FIRST_WAIT_S", 0.01)
+
+
+def test_an_answer_is_decoded_and_the_key_is_sent_as_a_bearer(server, monkeypatch):
+    monkeypatch.setenv("LW_KEY", KEY)
+    server.then({"ok": True, "more": 1})
+    assert call(server.url + "/v1/", secret_ref="env:LW_KEY") == Ok(True)
+    (seen,) = server.requests
+    assert (seen.method, seen.path, seen.body) == ("POST", "/v1/x", {"q": 1})
+    assert seen.headers["authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_passing_trouble_is_retried(server, status):
+    server.then(b"busy", status=status).then({"ok": True})
+    assert call(server.url) == Ok(True)
+    assert len(server.requests) == 2
+
+
+def test_a_connection_that_is_cut_is_retried(server):
+    server.then({"ok": True}, cut=True).then({"ok": True})
+    assert call(server.url) == Ok(True)
+
+
+def test_retries_end(server):
+    server.then(b"oh no", status=500)
+    assert "status 500: oh no" in failure(server.url, retries=2)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 413, 501])
+def test_what_will_not_pass_is_not_retried(server, status):
+    server.then(b"no", status=status, headers={"Location": "http://127.0.0.1:1/"})
+    assert f"status {status}" in failure(server.url)
+    assert len(server.requests) == 1
+
+
+def test_retry_after_is_waited_for(server):
+    server.then(b"", status=429, headers={"Retry-After": "1"}).then({"ok": True})
+    call(server.url)
+    assert server.requests[1].at - server.requests[0].at >= 1.0
+
+
+@pytest.mark.parametrize("after", ["3600", formatdate(time.time() + 3600, usegmt=True)])
+def test_a_server_that_asks_for_an_hour_is_not_waited_for(server, after):
+    server.then(b"", status=429, headers={"Retry-After": after})
+    begun = time.monotonic()
+    assert "status 429" in failure(server.url)
+    assert time.monotonic() - begun < 2
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "after", ["", "soon", "-5", "²", "Wed, 99 Foo 20", formatdate(0, usegmt=True), "9" * 400]
+)
+def test_an_odd_retry_after_breaks_nothing(server, after):
+    server.then(b"", status=500, headers={"Retry-After": after.encode().decode("latin-1")})
+    assert "status 500" in failure(server.url, retries=1)
+
+
+def test_a_slow_server_is_given_up(server):
+    server.then({"ok": True}, delay_s=1.0)
+    assert "no answer within 0.2 s" in failure(server.url, timeout_s=0.2)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_drips_is_given_up(server):
+    server.then({"ok": True}, drip_s=0.1)
+    begun = time.monotonic()
+    assert "no answer within 0.3 s" in failure(server.url, timeout_s=0.3)
+    assert time.monotonic() - begun < 2
+
+
+def test_an_endless_answer_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 1000)
+    server.then(b" " * 100_000)
+    assert "larger than 1000 bytes" in failure(server.url)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b'{"ok": tru', b'{"ok": 1}', b"[]", b"{}", b"\xff\xfe", b"[" * 100_000, b'{"ok":NaN}'],
+)
+def test_an_answer_of_another_kind_is_a_provider_error(server, body):
+    server.then(body)
+    assert "is not what this provider sends" in failure(server.url)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate"])
+def test_a_lie_about_the_encoding_is_a_provider_error(server, encoding):
+    server.then(b"not compressed at all", headers={"Content-Encoding": encoding})
+    assert server.url in failure(server.url)
+
+
+def test_nobody_listening_names_the_server_without_credentials():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    message = failure(f"http://me:pa55word@127.0.0.1:{port}/v1", retries=1)
+    assert message.startswith(f"openai at http://127.0.0.1:{port}/v1: the connection failed")
+    assert "pa55word" not in message
+    assert "models.embed.url" in message
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500])
+def test_the_key_is_in_no_message(server, monkeypatch, status):
+    monkeypatch.setenv("LW_KEY", KEY)
+    server.then({"error": f"Incorrect API key provided: {KEY}\r\nX"}, status=status)
+    message = failure(server.url, secret_ref="env:LW_KEY", retries=0)
+    assert KEY not in message
+    if status in (401, 403):
+        assert "models.embed.secret_ref" in message
+        assert "Incorrect" not in message
+
+
+def test_a_missing_key_is_a_provider_error_when_it_is_needed(server, monkeypatch):
+    monkeypatch.delenv("LW_KEY", raising=False)
+    assert "env:LW_KEY is not set" in failure(server.url, secret_ref="env:LW_KEY")
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:11434",
+        "ftp://host",
+        "http://",
+        "http://h:99999",
+        "http://h:x",
+        "http://h/?k=v",
+        "http://[::1",
+    ],
+)
+def test_a_url_that_cannot_be_called_is_refused_at_once(url):
+    with pytest.raises(SettingsError, match=r"models\.embed\.url"):
+        ProviderClient(ModelSettings(provider="ollama", url=url), "")
+
+
+def test_a_closed_client_calls_nobody(server):
+    async def run() -> None:
+        client = ProviderClient(ModelSettings(url=server.url), "")
+        await client.close()
+        await client.post("/x", {}, Ok)
+
+    with pytest.raises(ProviderError, match="closed"):
+        asyncio.run(run())
+    assert not server.requests
+
+
+def test_a_text_that_is_not_unicode_is_a_provider_error(server):
+    async def run() -> None:
+        await ProviderClient(ModelSettings(url=server.url), "").post("/x", {"q": "\ud800"}, Ok)
+
+    with pytest.raises(ProviderError, match="Unicode"):
+        asyncio.run(run())

@@ -1,0 +1,51 @@
+import subprocess
+import sys
+
+import pytest
+
+from app.errors import SettingsError
+from app.models.fake import FakeEmbedder
+from app.models.minilm import MiniLMEmbedder
+from app.models.ollama import OllamaEmbedder
+from app.models.openai import OpenAIEmbedder
+from app.models.registry import create_embedder
+from app.settings import ModelSettings
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        (ModelSettings(), MiniLMEmbedder),
+        (ModelSettings(provider="fake"), FakeEmbedder),
+        (ModelSettings(provider="ollama", model="nomic-embed-text"), OllamaEmbedder),
+        (ModelSettings(provider="openai", model="m", url="http://h/v1", secret_ref="env:X"), OpenAIEmbedder),
+    ],
+)
+def test_each_provider_is_made_without_being_called(settings, kind):
+    assert type(create_embedder(settings)) is kind
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (ModelSettings(model="bge-large"), "all-MiniLM-L6-v2"),
+        (ModelSettings(provider="openai", url="nonsense"), "models.embed.url"),
+        (ModelSettings(provider="openai", secret_ref="sk-1"), "env:NAME"),
+        (ModelSettings(timeout_s=0), "timeout_s"),
+        (ModelSettings(timeout_s=float("nan")), "timeout_s"),
+        (ModelSettings(retries=-1), "retries"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_at_once(settings, named):
+    with pytest.raises(SettingsError, match=named):
+        create_embedder(settings)
+
+
+def test_no_engine_is_imported_before_it_is_needed():
+    code = (
+        "import sys, app.models.registry as r; from app.settings import ModelSettings; "
+        "r.create_embedder(ModelSettings()); r.create_embedder(ModelSettings(provider='ollama')); "
+        "heavy = ('onnx', 'onnxruntime', 'tokenizers', 'safetensors', 'httpx'); "
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
