@@ -58,9 +58,13 @@ def plan_chunks(text: str, size: int = 1000, overlap: int = 100) -> tuple[Chunk,
         # Python's white space is wider than the splitter's by U+001C to U+001F.
         stripped = piece.strip()
         start = offset + len(piece) - len(piece.lstrip())
-        # With overlap the splitter sometimes ends with a chunk that is the tail of the one before.
-        if stripped and (not chunks or start + len(stripped) > chunks[-1].end):
-            chunks.append(Chunk(no=len(chunks), start=start, end=start + len(stripped), text=stripped))
+        end = start + len(stripped)
+        # With overlap one chunk may lie inside its neighbour; the larger of the two is enough.
+        if not stripped or (chunks and end <= chunks[-1].end):
+            continue
+        if chunks and start <= chunks[-1].start:
+            chunks.pop()
+        chunks.append(Chunk(no=len(chunks), start=start, end=end, text=stripped))
     return tuple(chunks)
 
 

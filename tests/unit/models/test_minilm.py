@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import InvalidInputError, ProviderError
@@ -166,6 +166,7 @@ def test_a_closed_embedder_embeds_nothing_and_leaves_no_thread():
     assert not any(thread in threading.enumerate() for thread in embedder._queries._threads)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 256), max_size=200))
 def test_runs_hold_every_text_once_within_the_limit(lengths):
     runs = list(plan_runs(lengths))

@@ -2,7 +2,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import ProviderError
@@ -49,6 +49,7 @@ def test_an_index_that_is_missing_or_doubled_is_refused(server, indexes):
         asyncio.run(embedder(server).embed(["a", "b"]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=50), max_size=40), st.integers(1, 10), st.integers(1, 100))
 def test_batches_keep_every_text_in_order_within_both_limits(texts, most_texts, most_characters):
     with pytest.MonkeyPatch.context() as patch:

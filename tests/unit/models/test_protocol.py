@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import ProviderError
@@ -9,6 +9,7 @@ from app.models.protocol import normalise_vectors
 components = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(components, min_size=3, max_size=3).filter(any), min_size=1, max_size=5))
 def test_what_is_finite_and_not_zero_becomes_length_one(rows):
     vectors = normalise_vectors(rows, len(rows), 3, "p")
