@@ -57,6 +57,12 @@ class Cluster(msgspec.Struct, frozen=True):
         """An autocommit connection of the admin."""
         return psycopg.connect(self.dsn(database) if database else self.admin_dsn, autocommit=True)
 
+    def is_superuser(self) -> bool:
+        """Whether the admin may do everything."""
+        with closing(self.connect()) as connection:
+            found = connection.execute("select rolsuper from pg_roles where rolname = current_user")
+            return found.fetchone() == (True,)
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """While it lasts no other worker makes a deployment on this server: roles belong to all of it."""
@@ -74,11 +80,10 @@ class Cluster(msgspec.Struct, frozen=True):
         return name
 
     def drop_database(self, name: str) -> None:
-        """Drop it, whoever is still connected."""
+        """Drop it, whoever is still connected; who may not end others' sessions waits up to 5 s for their end."""
+        force = sql.SQL("with (force)" if self.is_superuser() else "")
         with closing(self.connect()) as connection:
-            connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-            )
+            connection.execute(sql.SQL("drop database if exists {} {}").format(sql.Identifier(name), force))
 
     def drop_profile_roles(self, deployment: Deployment) -> None:
         """Drop the roles of a dropped database's profiles, and the logins that are their members."""
@@ -125,9 +130,11 @@ class Deployed(msgspec.Struct, frozen=True):
         return make_conninfo(self.dsn, user=credentials.user, password=credentials.password)
 
     def connect(self, role: Literal["owner", "gate", "steward", "service"] | None = None) -> Connection:
-        """An autocommit connection of the admin, or of one who became `role` for good."""
-        connection = self.cluster.connect(self.name)
-        if role is not None:
+        """An autocommit connection of the admin, or of the service login that became `role` for good."""
+        if role is None:
+            return self.cluster.connect(self.name)
+        connection = psycopg.connect(self.service_dsn, autocommit=True)
+        if role != "service":
             name = getattr(self.deployment, f"{role}_role")
             connection.execute(sql.SQL("set role {}").format(sql.Identifier(name)))
         return connection
@@ -255,8 +262,10 @@ async def database(deployed: Deployed, settings: Settings) -> AsyncIterator[Data
 
 @pytest.fixture
 def admin(deployed: Deployed) -> Iterator[Connection]:
-    """An autocommit connection of the admin to the test's database."""
+    """An autocommit connection of the admin to the test's database; as the owner where it is no superuser."""
     with closing(deployed.connect()) as connection:
+        if not deployed.cluster.is_superuser():
+            connection.execute(sql.SQL("set role {}").format(sql.Identifier(deployed.deployment.owner_role)))
         yield connection
 
 

@@ -53,7 +53,9 @@ def owned_database(cluster: Any, user: str, vector_in: str | None, *, usable: bo
     try:
         with cluster.alone(), closing(cluster.connect(name)) as connection:
             connection.execute(
-                sql.SQL("alter database {} owner to {}").format(sql.Identifier(name), sql.Identifier(user))
+                sql.SQL(
+                    "drop extension if exists vector; drop schema if exists ext; alter database {} owner to {}"
+                ).format(sql.Identifier(name), sql.Identifier(user))
             )
             if vector_in is not None:
                 connection.execute(
@@ -74,9 +76,7 @@ def owned_database(cluster: Any, user: str, vector_in: str | None, *, usable: bo
 def server(request: pytest.FixtureRequest) -> Any:
     """Both supported versions, one after the other."""
     found = request.getfixturevalue(request.param)
-    with found.connect() as connection:
-        row = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
-    if row != (True,):
+    if not found.is_superuser():
         pytest.skip("only a superuser can prepare a database for another")
     return found
 
@@ -140,29 +140,29 @@ async def test_a_login_with_createrole_that_owns_the_database_can_do_all_of_it(
             connection.execute("delete from lakeward.profile")
 
 
-def test_a_login_without_createrole_is_told_what_it_lacks(cluster, tmp_path: Path):
+def test_a_login_without_createrole_is_told_what_it_lacks(server, tmp_path: Path):
     with (
-        login(cluster, "nocreaterole") as user,
-        owned_database(cluster, user, "ext") as dsn,
+        login(server, "nocreaterole") as user,
+        owned_database(server, user, "ext") as dsn,
         pytest.raises(UnavailableError, match="owns the database and has CREATEROLE"),
     ):
         migrate(dsn, tmp_path)
     assert not (tmp_path / "service.json").exists()
 
 
-def test_a_login_that_may_not_install_pgvector_is_told_the_statement(cluster, tmp_path: Path):
+def test_a_login_that_may_not_install_pgvector_is_told_the_statement(server, tmp_path: Path):
     with (
-        login(cluster, "createrole") as user,
-        owned_database(cluster, user, None) as dsn,
+        login(server, "createrole") as user,
+        owned_database(server, user, None) as dsn,
         pytest.raises(UnavailableError, match="create extension vector schema ext"),
     ):
         migrate(dsn, tmp_path)
 
 
-def test_a_pgvector_that_nobody_may_use_is_told_the_statement(cluster, tmp_path: Path):
+def test_a_pgvector_that_nobody_may_use_is_told_the_statement(server, tmp_path: Path):
     with (
-        login(cluster, "createrole") as user,
-        owned_database(cluster, user, "ext", usable=False) as dsn,
+        login(server, "createrole") as user,
+        owned_database(server, user, "ext", usable=False) as dsn,
         pytest.raises(UnavailableError, match='grant usage on schema "ext" to public'),
     ):
         migrate(dsn, tmp_path)
@@ -186,8 +186,10 @@ def test_a_server_that_is_away_is_named(tmp_path: Path):
 
 
 def test_a_second_deployment_on_the_server_has_roles_of_its_own(deployed, cluster, tmp_path: Path):
-    with login(cluster, "superuser") as user, owned_database(cluster, user, None) as dsn:
-        other = migrate(dsn, tmp_path)
+    name = cluster.create_database("lakeward_second")
+    try:
+        with cluster.alone():
+            other = migrate(cluster.dsn(name), tmp_path)
         ours = deployed.deployment
         assert not {other.owner_role, other.gate_role, other.steward_role, other.service_role} & {
             ours.owner_role,
@@ -195,4 +197,6 @@ def test_a_second_deployment_on_the_server_has_roles_of_its_own(deployed, cluste
             ours.steward_role,
             ours.service_role,
         }
+    finally:
+        cluster.drop_database(name)
     cluster.drop_deployment_roles(other)

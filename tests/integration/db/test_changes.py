@@ -1,6 +1,7 @@
 """What is remembered of the catalog is never older than its last change."""
 
 import asyncio
+from contextlib import closing
 
 from app.db.changes import Changes, Remembered
 from app.db.database import Database
@@ -51,15 +52,17 @@ async def test_a_change_that_rolls_back_is_not_heard(database, admin):
     assert database.changes.epoch == before
 
 
-async def test_while_nobody_listens_nothing_is_remembered(database, admin):
+async def test_while_nobody_listens_nothing_is_remembered(database, deployed):
     await listening(database)
     remembered: Remembered[str] = Remembered(database.changes)
     remembered.put("key", "value", database.changes.epoch)
     assert remembered.find("key") == "value"
     before = database.changes.epoch
-    admin.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where query = 'listen lakeward_changed'"
-    )
+    with closing(deployed.connect("service")) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where query = 'listen lakeward_changed' and datname = current_database()"
+        )
     await until(lambda: database.changes.epoch is None)
     assert remembered.find("key") is None
     remembered.put("late", "value", before)

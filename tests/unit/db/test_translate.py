@@ -72,13 +72,12 @@ def test_what_is_no_drivers_exception_passes():
         raise KeyError("x")
 
 
-def test_values_of_a_row_are_not_told(deployed):
+def test_values_of_a_row_are_not_told(admin):
     """DETAIL: Key (id)=(secret) already exists. The primary message has no value in it."""
     statement = "insert into lakeward.relation (name, kind) values ('geheim', 'view')"
-    with psycopg.connect(deployed.dsn) as connection:
-        connection.execute(statement)
-        with pytest.raises(errors.ConflictError) as caught, translated():
-            connection.execute(statement)
+    admin.execute(statement)
+    with pytest.raises(errors.ConflictError) as caught, translated():
+        admin.execute(statement)
     assert "geheim" not in caught.value.message
     assert caught.value.message == "a dataset or view of that name exists already"
 
