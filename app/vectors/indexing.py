@@ -15,6 +15,7 @@ import numpy as np
 from pgvector import HalfVector
 from psycopg import sql
 
+from app.db.builder import building
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
@@ -105,7 +106,7 @@ async def index_pending(database: Database, embedder: Embedder, name: str, repor
             done_chunks += await _write(owner, index, batch)
             done_rows += len(batch.rows)
             await report(done_rows, max(pending, done_rows))
-    await _finish(owner, name)
+    await _finish(database, owner, name)
     return Indexed(index=name, rows=done_rows, chunks=done_chunks)
 
 
@@ -191,7 +192,14 @@ async def _count_pending(owner: Scope, name: str) -> int:
     return count
 
 
-async def _finish(owner: Scope, name: str) -> None:
+async def _finish(database: Database, owner: Scope, name: str) -> None:
+    # an emptied _pending is otherwise read page by page by every search that counts it
+    async with building(database, lock=f"lakeward.vacuum.{name}", memory_bytes=0) as connection:
+        await connection.execute(
+            sql.SQL("vacuum (analyze) {}, {}, {}").format(
+                table(name), table(name, "_text"), table(name, "_pending")
+            )
+        )
     async with owner.begin() as transaction:
         siblings = await transaction.fetch_values(QUERIES["sibling_indexes"], {"name": name})
         fresh = True
@@ -202,4 +210,3 @@ async def _finish(owner: Scope, name: str) -> None:
             fresh = fresh and not pending
         await transaction.execute(QUERIES["set_embedded"], {"name": name})
         await transaction.execute(QUERIES["refresh_staleness"], {"name": name, "fresh": fresh})
-        await transaction.execute(sql.SQL("analyze {}, {}").format(table(name), table(name, "_text")))

@@ -37,10 +37,11 @@ def _search(
             "with near as materialized ({near}) "
             "select stale.stale_rows, hit.doc_key, hit.chunk_no, hit.distance, hit.text, hit.metadata "
             "from (select count(*) as stale_rows from (select from {pending} limit 10000) p) stale "
-            "left join (select r.{row_key}::text as doc_key, n.chunk_no, n.distance, t.content as text, "
-            "to_jsonb(r) - {text_columns}::text[] as metadata "
+            "left join (select shown.doc_key, n.chunk_no, n.distance, t.content as text, shown.metadata "
             "from near n join {text} t on t.chunk_id = n.chunk_id "
-            "join {relation} r on r.{row_key} = n.row_key) hit on true "
+            # a join cannot look into a barrier view by its index, a condition inside it can; offset 0 keeps it inside
+            "cross join lateral (select r.{row_key}::text as doc_key, to_jsonb(r) - {text_columns}::text[] as metadata "
+            "from {relation} r where r.{row_key} = n.row_key offset 0) shown) hit on true "
             # the planner trusts the index's order, which is not exact; + 0 makes it sort (pgvector#862)
             "order by hit.distance + 0"
         )

@@ -58,8 +58,8 @@ LOCAL_ADMIN = Principal(id="local", name="local", kind="admin", access_role="adm
 
 
 async def guard_identity(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Litestar guard of every route: sets `scope["user"]`, or raises. Routes with `opt={"public": True}` are open."""
-    if handler.opt.get("public"):
+    """Litestar guard of every route: sets `scope["user"]`, or raises. Health and the OpenAPI document are open."""
+    if handler.opt.get("public") or connection.scope["path"].startswith("/schema"):
         return
     connection.scope["user"] = await _identify(connection)
 

@@ -1,0 +1,1 @@
+"""`make bench`: figures as ratios to a peer, measured in the same run."""
