@@ -96,16 +96,17 @@ async def index_pending(database: Database, embedder: Embedder, name: str, repor
             f"index {name!r} was built with {index.model_name} ({index.model_version}), but models.embed is "
             f"{info.name} ({info.version}); set it back, or make a new index"
         )
-    pending = await _count_pending(owner, name)
+    rows, pending = await _count_rows(owner, index)
+    before = max(rows - pending, 0)
     done_rows = done_chunks = 0
-    await report(0, pending)
+    await report(before, rows)
     queue: asyncio.Queue[_Batch | None] = asyncio.Queue(maxsize=QUEUE_SIZE)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_embed_all(owner, embedder, index, queue))
         while (batch := await queue.get()) is not None:
             done_chunks += await _write(owner, index, batch)
             done_rows += len(batch.rows)
-            await report(done_rows, max(pending, done_rows))
+            await report(before + done_rows, max(rows, before + done_rows))
     await _finish(database, owner, name)
     return Indexed(index=name, rows=done_rows, chunks=done_chunks)
 
@@ -187,9 +188,18 @@ async def _copy_chunks(
             await copy.write_row((chunk_id, chunk.row_key, chunk.chunk_no, vector))
 
 
-async def _count_pending(owner: Scope, name: str) -> int:
-    count: int = await owner.fetch_value(sql.SQL("select count(*) from {}").format(table(name, "_pending")))
-    return count
+class _Counts(msgspec.Struct, frozen=True):
+    rows: int
+    pending: int
+
+
+async def _count_rows(owner: Scope, index: IndexRow) -> tuple[int, int]:
+    """All rows of the relation, and those that wait; a resumed job goes on counting where it was."""
+    statement = sql.SQL(
+        "select (select count(*) from {}) as rows, (select count(*) from {}) as pending"
+    ).format(sql.Identifier("lake", index.source), table(index.name, "_pending"))
+    counts = (await owner.fetch(_Counts, statement))[0]
+    return counts.rows, counts.pending
 
 
 async def _finish(database: Database, owner: Scope, name: str) -> None:
