@@ -34,7 +34,7 @@ async def assert_bare(database: Database) -> None:
         for connection in borrowed:
             cursor = await connection.execute(
                 "select current_user, session_user, current_setting('role'),"
-                " coalesce(current_setting('lakeward.principal', true), ''),"
+                " coalesce(current_setting('lakeward.actor', true), ''),"
                 " current_setting('statement_timeout'),"
                 # a setting of a library that is not loaded yet is '' when its transaction has ended
                 " coalesce(nullif(current_setting('hnsw.ef_search', true), ''), '40')"
@@ -62,11 +62,12 @@ async def test_fetch_and_begin_run_as_the_role(database, alpha, world):
 
 
 async def test_settings_are_the_transactions_own(database, alpha):
-    names = ("lakeward.principal", "lakeward.profile", "statement_timeout", "hnsw.ef_search")
+    names = ("lakeward.actor", "statement_timeout", "hnsw.ef_search")
     statement = "select current_setting(%s) as value"
     async with alpha.begin({"hnsw.ef_search": "77"}) as transaction:
         values = [await transaction.fetch_value(statement, [name]) for name in names]
-    assert values == ["key_1", "alpha", "30s", "77"]
+    assert msgspec.json.decode(values[0], type=Actor) == alpha.actor
+    assert values[1:] == ["30s", "77"]
     assert await alpha.fetch(Value, statement, ["hnsw.ef_search"], extra={"hnsw.ef_search": "78"}) == [
         Value("78")
     ]
