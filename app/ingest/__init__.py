@@ -1,0 +1,1 @@
+"""Ingest: files become typed record batches, and record batches become datasets."""
