@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -23,6 +24,8 @@ MAX_ANSWER_BYTES = 64 * 1024**2
 #: Nobody waits longer for a server that asks for patience with Retry-After; the job's own retry comes later.
 MAX_WAIT_S = 30.0
 FIRST_WAIT_S = 0.25
+#: How many characters of a server's own words a message repeats, and above how many bytes it repeats none.
+MAX_SAID, MAX_SAID_BYTES = 300, 64 * 1024
 RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -47,6 +50,11 @@ class ProviderClient:
         parts = _check_url(url)
         if settings.secret_ref is not None:
             check_secret_ref(settings.secret_ref)
+            if parts.username is not None:
+                # httpx makes Basic credentials of them, in the place of the key.
+                raise SettingsError(
+                    "models.embed.url holds credentials, and secret_ref is set: use one of them"
+                )
         #: How messages name the server: the provider and its URL without credentials.
         self.name = f"{settings.provider} at {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._url = url.rstrip("/")
@@ -85,7 +93,7 @@ class ProviderClient:
             backoff = FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.0)
             wait_s = max(outcome.wait_s, min(backoff, MAX_WAIT_S))
             if not outcome.retried or wait_s > MAX_WAIT_S or attempt >= self._settings.retries:
-                raise ProviderError(f"{self.name}: {self._redact(outcome.reason, secret)}")
+                raise ProviderError(f"{self.name}: {_redact(outcome.reason, self._hidden(secret))}")
             await asyncio.sleep(wait_s)
             attempt += 1
         return self._decode(outcome, answer)
@@ -96,23 +104,22 @@ class ProviderClient:
         # 0.3 to 0.5 s, and the default provider never needs it
         import httpx  # noqa: PLC0415
 
-        if self._closed:
-            return _Failure("it was closed")
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=None, follow_redirects=False)
+        client = self._open_client()
+        if isinstance(client, _Failure):
+            return client
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         timeout_s = self._settings.timeout_s
         try:
             async with (
                 asyncio.timeout(timeout_s),
-                self._client.stream(
+                client.stream(
                     method,
                     self._url + path,
                     content=content,
                     headers={**headers, "Content-Type": "application/json"},
                 ) as response,
             ):
-                return await _read(response)
+                return await _read(response, self._hidden(secret))
         except TimeoutError:
             return _Failure(
                 f"no answer within {timeout_s:g} s; raise models.embed.timeout_s or check the server"
@@ -122,6 +129,22 @@ class ProviderClient:
             return _Failure(f"the connection failed ({reason}); is it running? check models.embed.url", True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
             return _Failure(f"the call failed ({str(exc) or type(exc).__name__}); check models.embed.url")
+
+    def _open_client(self) -> "httpx.AsyncClient | _Failure":
+        import httpx  # noqa: PLC0415  (as above)
+
+        if self._closed:
+            return _Failure("it was closed")
+        if self._client is None:
+            try:
+                self._client = httpx.AsyncClient(timeout=None, follow_redirects=False)
+            except (ImportError, OSError, ValueError, httpx.InvalidURL) as exc:
+                # Not repeated: the URL of a proxy may hold a password.
+                return _Failure(
+                    f"the environment's proxy or certificates cannot be used ({type(exc).__name__}); "
+                    "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (no SOCKS) and SSL_CERT_FILE, SSL_CERT_DIR"
+                )
+        return self._client
 
     def _decode(self, body: bytes, answer: type[T]) -> T:
         try:
@@ -140,14 +163,11 @@ class ProviderClient:
         except SettingsError as exc:
             raise ProviderError(f"{self.name}: {exc.message}") from exc
 
-    def _redact(self, text: str, secret: str | None) -> str:
-        for hidden in (secret, self._password):
-            if hidden:
-                text = text.replace(hidden, "***")
-        return text
+    def _hidden(self, secret: str | None) -> tuple[str, ...]:
+        return tuple(value for value in (secret, self._password) if value)
 
 
-async def _read(response: "httpx.Response") -> bytes | _Failure:
+async def _read(response: "httpx.Response", hidden: tuple[str, ...]) -> bytes | _Failure:
     body = bytearray()
     async for part in response.aiter_bytes():
         body += part
@@ -155,16 +175,34 @@ async def _read(response: "httpx.Response") -> bytes | _Failure:
             return _Failure(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
     if response.status_code == 200:
         return bytes(body)
-    return _failure(response.status_code, bytes(body), response.headers.get("Retry-After"))
+    said = _quote(bytes(body), hidden)
+    return _failure(response.status_code, said, response.headers.get("Retry-After"))
 
 
-def _failure(status: int, body: bytes, retry_after: str | None) -> _Failure:
+def _quote(body: bytes, hidden: tuple[str, ...]) -> str:
+    """The beginning of what a server said, without the secrets. Redacted before it is cut: the cut may fall
+    inside a secret, and half of one is recognised by nobody."""
+    if len(body) > MAX_SAID_BYTES:
+        return ""
+    text = body.decode("utf-8", "replace")
+    # JSON is written anew, so that a secret has one spelling: a server may escape any character of it.
+    with suppress(msgspec.DecodeError, RecursionError):
+        text = msgspec.json.encode(msgspec.json.decode(text)).decode()
+    text = _redact(text, hidden)[: 2 * MAX_SAID]
+    return "".join(c if c.isprintable() else " " for c in text)[:MAX_SAID].strip()
+
+
+def _redact(text: str, hidden: tuple[str, ...]) -> str:
+    for secret in hidden:
+        for spelling in (secret, msgspec.json.encode(secret).decode()[1:-1]):
+            text = text.replace(spelling, "***")
+    return text
+
+
+def _failure(status: int, said: str, retry_after: str | None) -> _Failure:
     if status in (401, 403):
         # The body is left out: servers repeat part of the key in it.
         return _Failure(f"status {status}: the key was refused; check models.embed.secret_ref")
-    said = "".join(c if c.isprintable() else " " for c in body[:2000].decode("utf-8", "replace"))[
-        :300
-    ].strip()
     reason = f"status {status}{': ' + said if said else ''}"
     if status == 404:
         reason += "; check models.embed.url and models.embed.model"
@@ -189,7 +227,7 @@ def _check_url(url: str) -> SplitResult:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    # Not repeated in the message: it may hold a password.
-    if not usable or parts.query or parts.fragment:
+    # Not repeated in the message: it may hold a password. urlsplit drops tabs and line ends, so they are asked here.
+    if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
         raise SettingsError("models.embed.url must look like https://host:port/path, without ? and #")
     return parts

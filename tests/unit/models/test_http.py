@@ -1,4 +1,5 @@
 import asyncio
+import json
 import socket
 import time
 from email.utils import formatdate
@@ -155,6 +156,47 @@ def test_the_key_is_in_no_message(server, monkeypatch, status):
         assert "Incorrect" not in message
 
 
+@pytest.mark.parametrize("key", [KEY, 'sk-"quoted\\/0123456789'])
+@pytest.mark.parametrize(
+    "said",
+    [
+        lambda key: b"x" * 285 + b" " + key.encode(),
+        lambda key: (key + " ").encode() * 80 + b"y" * 100 + key.encode(),
+        lambda key: b'{"error": "%s"}' % "".join(rf"\u{ord(c):04x}" for c in key).encode(),
+        lambda key: json.dumps({"error": ["é" * 280, key]}).encode(),
+        lambda key: json.dumps(f"no: {key}").encode(),
+        lambda key: b"z" * 70_000 + key.encode(),
+    ],
+    ids=["at the cut", "often", "escaped", "in JSON", "a JSON string", "long"],
+)
+def test_no_part_of_the_key_is_in_a_message(server, monkeypatch, said, key):
+    monkeypatch.setenv("LW_KEY", key)
+    server.then(said(key), status=400)
+    message = failure(server.url, secret_ref="env:LW_KEY", retries=0)
+    assert "status 400" in message
+    assert not any(part in message for part in ("sk-", "0123456789", r"\u00"))
+
+
+@pytest.mark.parametrize(
+    "environment", [{"ALL_PROXY": "socks5://u:pa55word@h:1"}, {"SSL_CERT_FILE": "/no/such/file"}]
+)
+def test_an_environment_that_cannot_be_used_is_a_provider_error(server, monkeypatch, environment):
+    for name in ("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    message = failure(server.url)
+    assert next(iter(environment)) in message
+    assert "pa55word" not in message
+
+
+def test_credentials_in_the_url_and_a_key_exclude_each_other():
+    with pytest.raises(SettingsError, match="secret_ref") as caught:
+        ProviderClient(ModelSettings(url="http://me:pa55word@h/", secret_ref="env:X"), "")
+    assert "pa55word" not in caught.value.message
+
+
 def test_a_missing_key_is_a_provider_error_when_it_is_needed(server, monkeypatch):
     monkeypatch.delenv("LW_KEY", raising=False)
     assert "env:LW_KEY is not set" in failure(server.url, secret_ref="env:LW_KEY")
@@ -172,6 +214,9 @@ def test_a_missing_key_is_a_provider_error_when_it_is_needed(server, monkeypatch
         "http://h:x",
         "http://h/?k=v",
         "http://[::1",
+        "http://h\n/",
+        "http://h o/",
+        "http://\udc80/",
     ],
 )
 def test_a_url_that_cannot_be_called_is_refused_at_once(url):

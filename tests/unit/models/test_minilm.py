@@ -116,6 +116,17 @@ def test_a_query_overtakes_a_batch_and_the_loop_stays_free(embedder):
 
 
 @needs_weights
+def test_a_query_does_not_wait_for_the_thread_of_the_batches(embedder):
+    release = threading.Event()
+    embedder._batches.submit(release.wait, 30)
+    try:
+        vectors = asyncio.run(asyncio.wait_for(embedder.embed(["a query"]), 10))
+    finally:
+        release.set()
+    assert vectors.shape == (1, 384)
+
+
+@needs_weights
 def test_the_version_is_of_the_weights(embedder):
     info = asyncio.run(embedder.describe())
     assert (info.provider, info.name, info.version, info.dimensions) == (
