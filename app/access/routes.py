@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import Request, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from app.access.models import CreatedKey, Key, KeyRequest, Whoami
 from app.access.service import create_key, get_whoami, list_keys, revoke_key
@@ -13,13 +15,19 @@ from app.web.problems import problem_responses
 
 
 @get("/whoami", responses=problem_responses(404), tags=["access"])
-async def whoami(request: Request[Any, Any, Any], principal: Principal, database: Database) -> Whoami:
+async def whoami(
+    request: Request[Any, Any, Any],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+) -> Whoami:
     """Who the caller is, and what it may read."""
     return await get_whoami(principal.scope(database), principal)
 
 
 @post("/access/keys", responses=problem_responses(404, 413), tags=["access"])
-async def post_key(data: KeyRequest, principal: Principal, database: Database) -> CreatedKey:
+async def post_key(
+    data: JSONBody[KeyRequest], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> CreatedKey:
     """A new API key; it is shown in this answer and never again."""
     require_admin(principal)
     key = await create_key(principal.scope(database), data)
@@ -29,7 +37,10 @@ async def post_key(data: KeyRequest, principal: Principal, database: Database) -
 
 @get("/access/keys", responses=problem_responses(404), tags=["access"])
 async def get_keys(
-    principal: Principal, database: Database, limit: Limit = 100, cursor: Cursor = None
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[Key]:
     """All keys, without their secrets."""
     require_admin(principal)
@@ -37,7 +48,9 @@ async def get_keys(
 
 
 @delete("/access/keys/{key_id:str}", status_code=200, responses=problem_responses(404), tags=["access"])
-async def delete_key(key_id: str, principal: Principal, database: Database) -> Key:
+async def delete_key(
+    key_id: FromPath[str], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> Key:
     """Revoke a key: it stops working at once."""
     require_admin(principal)
     key = await revoke_key(principal.scope(database), key_id)

@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 from litestar import Request, Response, Router, post
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody
 
 from app.analytics.formats import FORMATS, plan_format
 from app.analytics.models import QueryAnswer, QueryRequest
@@ -22,7 +24,10 @@ RESPONSES = {
 
 @post("/query/sql", status_code=200, responses=RESPONSES, tags=["analytics"])
 async def post_sql(
-    data: QueryRequest, principal: Principal, database: Database, request: Request[Any, Any, Any]
+    data: JSONBody[QueryRequest],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    request: Request[Any, Any, Any],
 ) -> Response[bytes]:
     """One SELECT over the caller's relations; JSON, NDJSON, CSV, Parquet or Arrow IPC by `Accept`."""
     media_type = plan_format(request.headers.get("accept", ""))

@@ -1,6 +1,8 @@
 """/catalog/datasets."""
 
 from litestar import Response, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from app.catalog.models import Dataset, DatasetRequest, DeletedDataset
 from app.catalog.service import create_or_update_dataset, delete_dataset, get_dataset, list_datasets
@@ -19,7 +21,9 @@ TAGS = ["catalog"]
     responses={**problem_responses(404, 409, 413), **created_or_updated(Dataset)},
     tags=TAGS,
 )
-async def post_dataset(data: DatasetRequest, principal: Principal, database: Database) -> Response[Dataset]:
+async def post_dataset(
+    data: JSONBody[DatasetRequest], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> Response[Dataset]:
     """Register a dataset (201), or update the given fields of one that exists (200)."""
     require_admin(principal)
     dataset, created = await create_or_update_dataset(principal.scope(database), data)
@@ -28,20 +32,27 @@ async def post_dataset(data: DatasetRequest, principal: Principal, database: Dat
 
 @get("/", responses=problem_responses(404), tags=TAGS)
 async def get_datasets(
-    principal: Principal, database: Database, limit: Limit = 100, cursor: Cursor = None
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[Dataset]:
     """The datasets the caller may see, by name."""
     return await list_datasets(principal.scope(database), limit, cursor)
 
 
 @get("/by-name/{name:str}", responses=problem_responses(404), tags=TAGS)
-async def get_dataset_by_name(name: str, principal: Principal, database: Database) -> Dataset:
+async def get_dataset_by_name(
+    name: FromPath[str], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> Dataset:
     """One dataset's manifest."""
     return await get_dataset(principal.scope(database), name)
 
 
 @delete("/by-name/{name:str}", status_code=200, responses=problem_responses(404, 409), tags=TAGS)
-async def delete_dataset_by_name(name: str, principal: Principal, database: Database) -> DeletedDataset:
+async def delete_dataset_by_name(
+    name: FromPath[str], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> DeletedDataset:
     """Delete a dataset, its rows and every reader's view of it; refused while an index is built on it."""
     require_admin(principal)
     return await delete_dataset(principal.scope(database), name)

@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, post
-from litestar.enums import RequestEncodingType
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Body, Parameter
+from litestar.params import HeaderParameter, MultipartBody, QueryParameter
 
 from app.catalog.plan import plan_name
 from app.db.database import Database
@@ -31,12 +31,12 @@ RESPONSES = {
 
 @post("/ingest/file", status_code=201, responses=RESPONSES, tags=["ingest"])
 async def post_file(
-    data: Annotated[IngestForm, Body(media_type=RequestEncodingType.MULTI_PART)],
-    principal: Principal,
-    database: Database,
+    data: MultipartBody[IngestForm],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
     request: Request[Any, Any, Any],
-    in_background: Annotated[bool, Parameter(query="async", description="load it by a job")] = False,
-    bucket: Annotated[str | None, Parameter(header="X-Lakehouse-Bucket", max_length=200)] = None,
+    in_background: Annotated[bool, QueryParameter(name="async", description="load it by a job")] = False,
+    bucket: Annotated[str | None, HeaderParameter(name="X-Lakehouse-Bucket", max_length=200)] = None,
 ) -> Response[Ingested | IngestAccepted]:
     """Load a CSV, JSON, NDJSON or Parquet file into a dataset: all of it or nothing."""
     require_admin(principal)

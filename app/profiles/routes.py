@@ -1,6 +1,8 @@
 """/catalog/profiles."""
 
 from litestar import Response, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 
 from app.db.database import Database
 from app.profiles.models import DeletedProfile, Profile, ProfileRequest
@@ -19,7 +21,9 @@ TAGS = ["profiles"]
     responses={**problem_responses(404, 409, 413), **created_or_updated(Profile)},
     tags=TAGS,
 )
-async def post_profile(data: ProfileRequest, principal: Principal, database: Database) -> Response[Profile]:
+async def post_profile(
+    data: JSONBody[ProfileRequest], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> Response[Profile]:
     """Create a profile (201), or make an existing one what is asked for (200)."""
     require_admin(principal)
     profile, created = await create_or_update_profile(principal.scope(database), data)
@@ -29,20 +33,27 @@ async def post_profile(data: ProfileRequest, principal: Principal, database: Dat
 
 @get("/", responses=problem_responses(404), tags=TAGS)
 async def get_profiles(
-    principal: Principal, database: Database, limit: Limit = 100, cursor: Cursor = None
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Page[Profile]:
     """The profiles the caller may see: a reader its own, an admin all."""
     return await list_profiles(principal.scope(database), limit, cursor)
 
 
 @get("/{profile_id:str}", responses=problem_responses(404), tags=TAGS)
-async def get_profile_by_id(profile_id: str, principal: Principal, database: Database) -> Profile:
+async def get_profile_by_id(
+    profile_id: FromPath[str], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> Profile:
     """One profile."""
     return await get_profile(principal.scope(database), profile_id)
 
 
 @delete("/{profile_id:str}", status_code=200, responses=problem_responses(404, 409), tags=TAGS)
-async def delete_profile_by_id(profile_id: str, principal: Principal, database: Database) -> DeletedProfile:
+async def delete_profile_by_id(
+    profile_id: FromPath[str], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> DeletedProfile:
     """Delete a profile; its role, schema, bindings, logins and keys go with it."""
     require_admin(principal)
     deleted = await delete_profile(principal.scope(database), profile_id)

@@ -3,6 +3,8 @@
 from typing import Any
 
 from litestar import Request, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from app.db.database import Database
 from app.profiles.service import get_profile
@@ -26,7 +28,10 @@ TAGS = ["vectors"]
 
 @post("/index", status_code=202, responses=problem_responses(404, 409, 413, 502), tags=TAGS)
 async def post_index(
-    data: IndexRequest, principal: Principal, database: Database, request: Request[Any, Any, Any]
+    data: JSONBody[IndexRequest],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    request: Request[Any, Any, Any],
 ) -> IndexAccepted:
     """Define an index over a dataset and embed it in the background; again, to embed what came since."""
     require_admin(principal)
@@ -37,10 +42,10 @@ async def post_index(
 
 @get("/indexes", responses=problem_responses(404), tags=TAGS)
 async def get_indexes(
-    principal: Principal,
-    database: Database,
-    source: str | None = None,
-    model: str | None = None,
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    source: FromQuery[str | None] = None,
+    model: FromQuery[str | None] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[VectorIndex]:
@@ -49,13 +54,17 @@ async def get_indexes(
 
 
 @get("/indexes/{name:str}", responses=problem_responses(404), tags=TAGS)
-async def get_index_by_name(name: str, principal: Principal, database: Database) -> VectorIndex:
+async def get_index_by_name(
+    name: FromPath[str], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> VectorIndex:
     """One index."""
     return await get_index(principal.scope(database), name)
 
 
 @delete("/indexes/{name:str}", status_code=200, responses=problem_responses(404), tags=TAGS)
-async def delete_index_by_name(name: str, principal: Principal, database: Database) -> DeletedIndex:
+async def delete_index_by_name(
+    name: FromPath[str], principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> DeletedIndex:
     """Delete an index with its chunks and variants; the dataset stays."""
     require_admin(principal)
     deleted = await delete_index(principal.scope(database), name)
@@ -65,7 +74,10 @@ async def delete_index_by_name(name: str, principal: Principal, database: Databa
 
 @post("/profile/{profile_id:str}/activate", status_code=200, responses=problem_responses(404), tags=TAGS)
 async def post_activate(
-    profile_id: str, principal: Principal, database: Database, request: Request[Any, Any, Any]
+    profile_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    request: Request[Any, Any, Any],
 ) -> Activation:
     """Build and warm the profile's variants; one that fails is reported and the others are warmed."""
     principal = await act_as_profile(request, principal, profile_id)
@@ -78,10 +90,10 @@ async def post_activate(
     "/profile/{profile_id:str}/search", status_code=200, responses=problem_responses(404, 413, 502), tags=TAGS
 )
 async def post_search(
-    profile_id: str,
-    data: SearchRequest,
-    principal: Principal,
-    database: Database,
+    profile_id: FromPath[str],
+    data: JSONBody[SearchRequest],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
     request: Request[Any, Any, Any],
 ) -> SearchAnswer:
     """The nearest chunks that the profile may see."""

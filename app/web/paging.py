@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from app.errors import InvalidInputError
 
 Item = TypeVar("Item")
 
-Limit = Annotated[int, Parameter(ge=1, le=500, description="how many items at most")]
-Cursor = Annotated[str | None, Parameter(max_length=500, description="`next_cursor` of the page before")]
+Limit = Annotated[int, QueryParameter(ge=1, le=500, description="how many items at most")]
+Cursor = Annotated[str | None, QueryParameter(max_length=500, description="`next_cursor` of the page before")]
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True):

@@ -14,7 +14,8 @@ from app.errors import InvalidInputError
 def _known(handler: HTTPRouteHandler) -> frozenset[str]:
     names = set()
     for name, field in handler.parsed_fn_signature.parameters.items():
-        names.add(getattr(field.kwarg_definition, "query", None) or name)
+        definition = field.kwarg_definition
+        names.add(getattr(definition, "query", None) or getattr(definition, "name", None) or name)
     return frozenset(names)
 
 
