@@ -4,9 +4,16 @@ create or replace function lakeward.attach_dataset(dataset_id bigint, load_table
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   dataset lakeward.dataset;
+  unique_index text;
 begin
   select d.* into strict dataset from lakeward.dataset d where d.id = dataset_id;
   execute format('alter table lake.%I rename to %I', load_table, dataset.name);
+  for unique_index in
+    select c.relname from pg_index i join pg_class c on c.oid = i.indexrelid
+    where i.indrelid = format('lake.%I', dataset.name)::regclass and i.indisunique
+  loop
+    execute format('alter index lake.%I rename to %I', unique_index, dataset.name || '_row_key');
+  end loop;
   execute format('alter table lake.%I enable row level security', dataset.name);
   execute format(
     'create policy readers on lake.%I for select to public using ('

@@ -12,6 +12,8 @@ begin
     where i.indrelid = format('lake.%I', table_name)::regclass and i.indisunique and i.indnatts = 1
       and i.indpred is null and a.attname = row_key
   ) then
-    execute format('create unique index on lake.%I (%I)', table_name, row_key);
+    -- the row key before this one, if there was one
+    execute format('drop index if exists lake.%I', table_name || '_row_key');
+    execute format('create unique index %I on lake.%I (%I)', table_name || '_row_key', table_name, row_key);
   end if;
 end $$;

@@ -14,13 +14,11 @@ import fcntl
 import hashlib
 import importlib.util
 import os
-import pwd
 import secrets
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,10 +28,10 @@ from psycopg.conninfo import make_conninfo
 
 from app.db.deployment import Credentials, write_private
 from app.db.embedded_config import plan_config, read_machine, render_config
+from app.db.server_user import ensure_os_user, give_to_server, let_through, run_as_server, server_uid
 from app.errors import ServerStartError
 
 SUPERUSER = "postgres"
-OS_USER = "pgserver"
 PORT = 5432
 #: sun_path is 108 bytes on Linux, with the file name and its terminating zero.
 MAX_SOCKET_DIR = 107 - len("/.s.PGSQL.5432")
@@ -66,7 +64,7 @@ class EmbeddedServer(msgspec.Struct, frozen=True):
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server and wait until it is down; `immediate` is a crash that needs no waiting."""
-        _run(self.bin_dir / "pg_ctl", "-D", str(self.home / "pg"), "-m", mode, "-w", "stop")
+        run_as_server(self.bin_dir / "pg_ctl", "-D", str(self.home / "pg"), "-m", mode, "-w", "stop")
 
 
 def ensure_running(
@@ -118,36 +116,18 @@ def _bin_dir(version: int) -> Path:
         )
     path = Path(spec.origin).parent / {16: "pginstall", 18: "pginstall18"}[version] / "bin"
     if os.geteuid() == 0:
-        _let_through(path)
+        let_through(path)
     return path
 
 
 def _prepare_home(home: Path) -> None:
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if os.geteuid() == 0:
-        _ensure_os_user()
+        ensure_os_user()
         home.chmod(0o711)
-        _let_through(home)
+        let_through(home)
     else:
         home.chmod(0o700)
-
-
-def _ensure_os_user() -> None:
-    """Postgres refuses to run as root, so root runs it as a user of its own."""
-    try:
-        pwd.getpwnam(OS_USER)
-    except KeyError:
-        subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", OS_USER], check=True
-        )
-
-
-def _let_through(path: Path) -> None:
-    """Others may pass through the folders above `path`, not list them; as the wheel does when root runs it."""
-    for folder in (path, *path.parents):
-        mode = folder.stat().st_mode
-        if not mode & 0o001:
-            folder.chmod(mode | 0o011)
 
 
 def _check_version(home: Path, version: int) -> None:
@@ -165,12 +145,12 @@ def _initialise(home: Path, bin_dir: Path) -> None:
         shutil.rmtree(fresh)
     fresh.mkdir(mode=0o700)
     credentials = Credentials(user=SUPERUSER, password=secrets.token_urlsafe(32))
-    _own(fresh)
+    give_to_server(fresh)
     with tempfile.NamedTemporaryFile("w", prefix="lakeward") as password_file:
         password_file.write(credentials.password + "\n")
         password_file.flush()
-        _own(Path(password_file.name))
-        _run(
+        give_to_server(Path(password_file.name))
+        run_as_server(
             bin_dir / "initdb",
             *("-D", str(fresh), "-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8"),
             *("--auth=scram-sha-256", f"--pwfile={password_file.name}"),
@@ -179,7 +159,7 @@ def _initialise(home: Path, bin_dir: Path) -> None:
     with (fresh / "postgresql.conf").open("a") as config:
         config.write(INCLUDE)
     (fresh / "lakeward.conf").touch()
-    _own(fresh / "lakeward.conf")
+    give_to_server(fresh / "lakeward.conf")
     write_private(home / "postgres.json", msgspec.json.encode(credentials).decode())
     fresh.rename(home / "pg")
 
@@ -187,8 +167,8 @@ def _initialise(home: Path, bin_dir: Path) -> None:
 def _start(server: EmbeddedServer, timeout_s: float) -> None:
     log = server.home / "postgres.log"
     log.touch()
-    _own(log)
-    _own(server.home / "pg" / "lakeward.conf")
+    give_to_server(log)
+    give_to_server(server.home / "pg" / "lakeward.conf")
     deadline = time.monotonic() + timeout_s
     while not _start_once(server, log, deadline):
         # children of a postmaster that was killed hold its shared memory for a moment
@@ -200,7 +180,7 @@ def _start(server: EmbeddedServer, timeout_s: float) -> None:
 def _start_once(server: EmbeddedServer, log: Path, deadline: float) -> bool:
     """Start a postmaster and wait until it answers; False when it died instead. Crash recovery may take its time."""
     _forget_dead_postmaster(server)
-    _run(server.bin_dir / "pg_ctl", "-D", str(server.home / "pg"), "-l", str(log), "-W", "start")
+    run_as_server(server.bin_dir / "pg_ctl", "-D", str(server.home / "pg"), "-l", str(log), "-W", "start")
     born = time.monotonic() + 2.0
     while time.monotonic() < deadline:
         if _is_ready(server):
@@ -274,56 +254,16 @@ def _socket_path(home: Path) -> Path:
 def _socket_dir(home: Path) -> Path:
     path = _socket_path(home)
     path.mkdir(mode=0o700, exist_ok=True)
-    if path.is_symlink() or path.stat().st_uid not in (os.geteuid(), _os_uid()):
+    if path.is_symlink() or path.stat().st_uid not in (os.geteuid(), server_uid()):
         raise ServerStartError(
             f"{path} belongs to somebody else; remove it, or use a home with a shorter path"
         )
-    _own(path)
+    give_to_server(path)
     return path
-
-
-def _os_uid() -> int:
-    return pwd.getpwnam(OS_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
-
-
-def _own(path: Path) -> None:
-    """Give a path to the user the server runs as."""
-    if os.geteuid() == 0:
-        os.chown(path, _os_uid(), -1)
 
 
 def _tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _demote() -> Callable[[], None] | None:
-    if os.geteuid() != 0:
-        return None
-    entry = pwd.getpwnam(OS_USER)
-
-    def become() -> None:
-        os.setgroups([])
-        os.setgid(entry.pw_gid)
-        os.setuid(entry.pw_uid)
-        os.umask(0o077)
-
-    return become
-
-
-def _run(program: Path, *arguments: str) -> None:
-    done = subprocess.run(
-        [str(program), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd="/",
-        preexec_fn=_demote(),
-        start_new_session=True,
-        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
-    )
-    if done.returncode != 0:
-        raise ServerStartError(f"{program.name} failed: {(done.stderr or 'no reason given').strip()[-2000:]}")
 
 
 @contextmanager
