@@ -7,11 +7,7 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 
-from app import __version__
 from app.access.first_key import ensure_admin_key
 from app.access.routes import router as access_router
 from app.access.service import KeyAuthenticator
@@ -29,24 +25,11 @@ from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
 from app.web.health import router as health_router
 from app.web.identity import guard_identity, provide_database, provide_principal
+from app.web.openapi import OPENAPI, close_request_schemas
 from app.web.parameters import guard_parameters
 from app.web.problems import EXCEPTION_HANDLERS
 from app.worker import build_queue
 
-OPENAPI = OpenAPIConfig(
-    title="Lakeward",
-    version=__version__,
-    description="A governed lakehouse for AI agents and local models, on PostgreSQL.",
-    path="/schema",
-    render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
-    components=Components(
-        security_schemes={
-            "key": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
-            "bearer": SecurityScheme(type="http", scheme="bearer"),
-        }
-    ),
-    security=[{"key": []}, {"bearer": []}],
-)
 ROUTERS = [
     health_router,
     access_router,
@@ -91,7 +74,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             await embedder.close()
             await database.close()
 
-    return Litestar(
+    app = Litestar(
         route_handlers=ROUTERS,
         guards=[guard_identity, guard_parameters],
         dependencies={
@@ -105,3 +88,5 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
         # the CLI and the tests are run without a terminal to colour for
         logging_config=None,
     )
+    close_request_schemas(app)
+    return app

@@ -7,6 +7,7 @@ from litestar import Request, Router, get
 
 from app.db.database import get_deployment
 from app.db.lint import verify
+from app.web.openapi import OPEN
 from app.web.problems import problem_responses
 
 RESPONSES = problem_responses()
@@ -26,13 +27,13 @@ class Readiness(msgspec.Struct, frozen=True):
     policies: str
 
 
-@get("/health", opt={"public": True}, responses=RESPONSES)
+@get("/health", opt={"public": True}, security=OPEN, responses=RESPONSES)
 async def health() -> Health:
     """The process is up."""
     return Health(status="ok")
 
 
-@get("/ready", opt={"public": True}, responses=RESPONSES)
+@get("/ready", opt={"public": True}, security=OPEN, responses=RESPONSES)
 async def ready(request: Request[Any, Any, Any]) -> Readiness:
     """The database is reachable, migrations are at head, and the governance checks hold."""
     database = request.app.state.database
