@@ -15,8 +15,8 @@ from app.analytics.routes import router as analytics_router
 from app.catalog.routes import router as catalog_router
 from app.db.database import open_database
 from app.db.lint import verify
+from app.ingest.leftovers import sweep_leftovers
 from app.ingest.routes import router as ingest_router
-from app.ingest.service import sweep_leftovers
 from app.jobs.routes import router as jobs_router
 from app.models.registry import create_embedder
 from app.profiles.routes import router as profiles_router
@@ -62,7 +62,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.authenticator = KeyAuthenticator(database)
             app.state.searcher = Searcher(database, embedder)
             if with_worker:
-                await sweep_leftovers(database)
+                await sweep_leftovers(database, settings.home / "uploads")
                 queue = build_queue(database, embedder, settings)
                 worker = asyncio.create_task(queue.run(exclusive=True), name="worker")
             yield

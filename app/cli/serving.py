@@ -8,14 +8,9 @@ import click
 import uvicorn
 
 from app.asgi import create_app
+from app.cli.address import api_url
 from app.errors import UnavailableError
 from app.settings import Settings
-
-
-def api_url(settings: Settings) -> str:
-    """Where a client on this machine finds the API."""
-    host = settings.api.host if settings.api.host not in ("0.0.0.0", "::") else "127.0.0.1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api.port}"
 
 
 def log_to_stderr() -> None:
@@ -59,6 +54,10 @@ def serve_api(settings: Settings, dsn: str, *, with_worker: bool) -> None:
     server = _Server(config, settings)
     try:
         server.run()
+    except KeyboardInterrupt:
+        # uvicorn raises the signal again once it has stopped in order; that is how a server is meant to end
+        if not server.started:
+            raise
     except SystemExit as exc:
         raise UnavailableError("the API did not start; the reason is above") from exc
     if not server.started:

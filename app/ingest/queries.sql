@@ -29,6 +29,10 @@ from lakeward.binding b where b.relation_id = %(dataset_id)s;
 -- indexes_of --
 select name from lakeward.vector_index where relation_id = %(dataset_id)s order by name;
 
+-- awaited_uploads --
+-- Uploads that a job still has to load.
+select args ->> 'path' from lakeward.job where kind = 'ingest' and state in ('queued', 'running');
+
 -- leftovers --
 -- Load tables that no load can still be working on.
 select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -31,8 +31,6 @@ from app.ingest.requests import Ingested, IngestedColumn, IngestPlan
 QUERIES = load_queries(__file__)
 #: Loads at a time in one process: each holds a few batches and DuckDB's memory limit.
 CONCURRENT = asyncio.Semaphore(2)
-#: A load table of another process may be in use for so long, in seconds.
-LEFTOVER_S = 24 * 3600
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -258,13 +256,3 @@ async def _find_duplicate(transaction: Transaction, plan: IngestPlan) -> Ingeste
 
 async def _columns(transaction: Transaction, dataset: str) -> list[IngestedColumn]:
     return await transaction.fetch_all(IngestedColumn, QUERIES["loaded_columns"], {"dataset": dataset})
-
-
-async def sweep_leftovers(database: Database, *, exclusive: bool = True) -> int:
-    """Drop the load tables that killed processes left; how many. `exclusive`: no other process loads anything now."""
-    before = int(time.time()) - (0 if exclusive else LEFTOVER_S)
-    async with database.owner().begin() as transaction:
-        tables = await transaction.fetch_values(QUERIES["leftovers"], {"before": before + 1})
-        for table in tables:
-            await transaction.execute(statements.drop_table(table))
-    return len(tables)
