@@ -29,10 +29,10 @@ up: $(STAMP) ## Start Postgres, API and worker on this machine
 	@$(BIN)/lakeward up
 
 test: $(STAMP) ## All tests but the long ones (under ten minutes on two cores)
-	@$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup
+	@$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: $(STAMP) ## The long ones too
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(STAMP) ## Format, lint, types, import order, SQL style
 	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
