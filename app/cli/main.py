@@ -1,10 +1,12 @@
 """`lakeward`: the commands by name. `--help` loads none of them."""
 
+import difflib
 import importlib
+import os
 import sys
-from typing import Any
 
 import rich_click as click
+from click.exceptions import NoArgsIsHelpError
 
 from app import __version__
 from app.errors import LakewardError
@@ -34,19 +36,28 @@ class LazyGroup(click.RichGroup):
     """Commands that are imported when they are run."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order in which one needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """What --help shows of a command: its name and its summary."""
         if cmd_name not in COMMANDS:
             return None
-        module, summary = COMMANDS[cmd_name]
-        if "--help" in sys.argv[1:2] or not sys.argv[1:]:
-            return click.Command(cmd_name, short_help=summary)
-        command: click.Command = getattr(importlib.import_module(module), cmd_name)
-        return command
+        return click.Command(cmd_name, short_help=COMMANDS[cmd_name][1])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        return super().resolve_command(ctx, args)
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command itself, now that it is wanted."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            raise click.UsageError(f"There is no command '{args[0]}'.{hint}", ctx)
+        name, found, rest = super().resolve_command(ctx, args)
+        if found is None or name is None:
+            return name, found, rest
+        command: click.Command = getattr(importlib.import_module(COMMANDS[name][0]), name)
+        return name, command, rest
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,15 +69,39 @@ def lakeward() -> None:
 def main() -> None:
     """The entry point: one line and what to do next when it fails; 2 for usage, 1 for failure, 130 for Ctrl-C."""
     try:
-        lakeward(standalone_mode=False)
-    except click.ClickException as exc:
+        lakeward(prog_name="lakeward", standalone_mode=False)
+        sys.stdout.flush()
+    except NoArgsIsHelpError as exc:
         exc.show()
         sys.exit(exc.exit_code)
+    except click.ClickException as exc:
+        _say(exc.format_message() + _usage_hint(exc))
+        sys.exit(exc.exit_code)
     except LakewardError as exc:
-        click.echo(f"lakeward: {exc.message}", err=True)
+        _say(exc.message)
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(130)
     except BrokenPipeError:
+        # whoever read has enough; what is left must not be written when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as exc:
+        _say(str(exc))
+        sys.exit(1)
+
+
+def _usage_hint(exc: click.ClickException) -> str:
+    context = exc.ctx if isinstance(exc, click.UsageError) else None
+    return f" See: {context.command_path} --help" if context else ""
+
+
+def _say(message: str) -> None:
+    from app.cli.output import printable
+
+    click.echo(f"lakeward: {printable(message, lines=True)}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -32,7 +32,8 @@ def up(home: Path | None, host: str | None, port: int | None) -> None:
 
     The first start makes the home, migrates and writes the first admin key. Ctrl-C stops all of it.
     """
-    from app.cli.serving import api_url, serve_api
+    from app.cli.address import api_url
+    from app.cli.serving import serve_api
     from app.db.home_lock import HomeLock
     from app.db.migrate import migrate as migrate_database
     from app.db.target import open_target, service_dsn

@@ -1,0 +1,235 @@
+"""index, job, search."""
+
+from typing import Any
+
+import rich_click as click
+
+from app.cli.client import segment
+from app.cli.output import duration, excerpt, moment, note, say, show_fields, show_json, show_table
+from app.cli.session import YES, Session, confirm, connected
+from app.cli.watch import describe_progress, wait_for_job
+
+Document = dict[str, Any]
+
+
+@click.group()
+def index() -> None:
+    """Create, list, show and delete vector indexes."""
+
+
+@index.command("create")
+@click.argument("source")
+@click.option(
+    "--text", "columns", required=True, multiple=True, metavar="COLUMN", help="Embedded; repeat it."
+)
+@click.option("--name", help="The index's name. [SOURCE_v1]")
+@click.option("--size", type=int, help="Characters of a chunk. [1000]")
+@click.option("--overlap", type=int, help="Characters that two chunks share. [100]")
+@click.option("--model", help="The embedding model. [the one of the settings]")
+@click.option("--no-wait", is_flag=True, help="Answer with the job that embeds it.")
+@connected()
+def create_index(
+    session: Session,
+    source: str,
+    columns: tuple[str, ...],
+    name: str | None,
+    size: int | None,
+    overlap: int | None,
+    model: str | None,
+    no_wait: bool,
+) -> None:
+    """Make an index over a dataset and embed its rows; again, to embed what came since."""
+    chunk = {key: value for key, value in (("size", size), ("overlap", overlap)) if value is not None}
+    accepted = session.api.post(
+        "/vectors/index",
+        {
+            "source": source,
+            "text_columns": list(columns),
+            "name": name,
+            "chunk": chunk or None,
+            "model": model,
+        },
+    )
+    if no_wait:
+        if session.as_json:
+            show_json(accepted)
+            return
+        say(f"index {accepted['index']}: job {accepted['job_id']} embeds it; watch it:")
+        say("  " + session.command("job", "show", accepted["job_id"], "--wait"))
+        return
+    job = wait_for_job(session, accepted["job_id"])
+    if session.as_json:
+        show_json(job)
+        return
+    result = job["result"] or {}
+    embedded = f"{result.get('rows', 0):,} rows, {result.get('chunks', 0):,} chunks embedded"
+    say(f"index {accepted['index']} is ready: {embedded}")
+
+
+@index.command("list")
+@click.option("--source", help="Only those of this dataset.")
+@connected()
+def list_indexes(session: Session, source: str | None) -> None:
+    """The indexes that the key may search."""
+    page = session.api.list_all("/vectors/indexes", source=source)
+    if session.as_json:
+        show_json(page)
+        return
+    rows = (
+        [i["name"], i["source"], i["model_name"], i["documents"], i["chunks"], i["freshness"]["stale_rows"]]
+        for i in page["items"]
+    )
+    show_table(
+        ["index", "of", "model", "rows#", "chunks#", "stale#"],
+        rows,
+        none=f"no indexes yet; make one: {session.command('index', 'create', 'DATASET', '--text', 'COLUMN')}",
+    )
+
+
+@index.command("show")
+@click.argument("name")
+@connected()
+def show_index(session: Session, name: str) -> None:
+    """One index, with its HNSW builds."""
+    found = session.api.get(f"/vectors/indexes/{segment(name)}")
+    if session.as_json:
+        show_json(found)
+        return
+    chunk, freshness = found["chunk"], found["freshness"]
+    show_fields(
+        [
+            ("index", found["name"]),
+            ("of", found["source"]),
+            ("text", found["text_columns"]),
+            ("chunk", f"{chunk['size']} characters, {chunk['overlap']} shared"),
+            ("model", f"{found['model_name']} ({found['provider']}, {found['model_version']})"),
+            ("dimensions", found["dimensions"]),
+            ("rows", found["documents"]),
+            ("chunks", found["chunks"]),
+            ("stale rows", freshness["stale_rows"]),
+            ("embedded", moment(freshness["last_embedded_at"])),
+        ]
+    )
+    say("")
+    rows = (
+        [
+            v["m"],
+            v["ef_construction"],
+            v["state"],
+            v["bytes"],
+            None if v["build_ms"] is None else duration(v["build_ms"]),
+        ]
+        for v in found["variants"]
+    )
+    show_table(
+        ["m#", "ef_construction#", "state", "bytes#", "built in"],
+        rows,
+        none="no HNSW build yet: searched exactly",
+    )
+
+
+@index.command("delete")
+@click.argument("name")
+@YES
+@connected()
+def delete_index(session: Session, name: str, yes: bool) -> None:
+    """Delete an index with its chunks; the dataset stays."""
+    confirm(f"Delete index {name}?", yes)
+    deleted = session.api.delete(f"/vectors/indexes/{segment(name)}")
+    if session.as_json:
+        show_json(deleted)
+        return
+    say(f"deleted {deleted['name']} with {deleted['chunks']:,} chunks; {deleted['source']} stays")
+
+
+@click.group()
+def job() -> None:
+    """List, show and cancel jobs."""
+
+
+@job.command("list")
+@click.option("--state", type=click.Choice(["queued", "running", "succeeded", "failed", "cancelled"]))
+@click.option("--kind", help="Only jobs of this kind.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="The newest so many."
+)
+@connected()
+def list_jobs(session: Session, state: str | None, kind: str | None, limit: int) -> None:
+    """Jobs, newest first."""
+    page = session.api.get("/vectors/jobs", state=state, kind=kind, limit=limit)
+    if session.as_json:
+        show_json(page)
+        return
+    rows = ([j["id"], j["kind"], j["subject"], _state(j)] for j in page["items"])
+    show_table(["job#", "kind", "of", "state"], rows, none="no jobs")
+
+
+def _state(found: Document) -> str:
+    if found["state"] == "running":
+        return f"running, {describe_progress(found)}"
+    return str(found["state"])
+
+
+@job.command("show")
+@click.argument("job_id", metavar="ID")
+@click.option("--wait", is_flag=True, help="Wait until it has ended; exit code 1 when it failed.")
+@connected()
+def show_job(session: Session, job_id: str, wait: bool) -> None:
+    """One job: its state, its progress, its result or error."""
+    found = wait_for_job(session, job_id) if wait else session.api.get(f"/vectors/jobs/{segment(job_id)}")
+    _show_job(session, found)
+
+
+def _show_job(session: Session, found: Document) -> None:
+    if session.as_json:
+        show_json(found)
+        return
+    show_fields(
+        [
+            ("job", found["id"]),
+            ("kind", found["kind"]),
+            ("of", found["subject"]),
+            ("state", found["state"]),
+            ("progress", describe_progress(found)),
+            ("error", (found["error"] or {}).get("message")),
+            ("attempts", found["attempts"]),
+            ("created", moment(found["created_at"])),
+            ("ended", moment(found["finished_at"])),
+            *((name, value) for name, value in (found["result"] or {}).items() if name != "columns"),
+        ]
+    )
+
+
+@job.command("cancel")
+@click.argument("job_id", metavar="ID")
+@connected()
+def cancel_job(session: Session, job_id: str) -> None:
+    """Cancel a job: at once while it is queued, at its next checkpoint while it runs."""
+    _show_job(session, session.api.delete(f"/vectors/jobs/{segment(job_id)}"))
+
+
+@click.command()
+@click.argument("profile")
+@click.argument("index_name", metavar="INDEX")
+@click.argument("text")
+@click.option("-k", "k", type=int, default=10, show_default=True, help="How many hits.")
+@connected()
+def search(session: Session, profile: str, index_name: str, text: str, k: int) -> None:
+    """Search an index by meaning, as the reader of PROFILE."""
+    answer = session.api.post(
+        f"/vectors/profile/{segment(profile)}/search", {"index": index_name, "query": text, "k": k}
+    )
+    if session.as_json:
+        show_json(answer)
+        return
+    rows = ([f"{hit['score']:.3f}", hit["doc_key"], excerpt(hit["text"])] for hit in answer["hits"])
+    show_table(["score#", "key", "text"], rows, none="no hits")
+    say(
+        f"{answer['returned']} of {answer['k']} asked for, {answer['method']}, {answer['model']}, "
+        f"{duration(answer['duration_ms'])}",
+        "dim",
+    )
+    if answer["truncated"]:
+        note("there are fewer hits here than could be found (truncated)")
+    if answer["stale_rows"]:
+        note(f"{answer['stale_rows']:,} rows are not embedded yet: run index create again")

@@ -1,0 +1,58 @@
+PROFILE = {
+    "id": "p",
+    "description": "",
+    "ollama_name": None,
+    "bound_datasets": ["a", "b"],
+    "hnsw_config": {"m": 24, "ef_construction": 80, "ef_search": 30},
+    "embed_model": None,
+    "access_role": "agent",
+    "vector_backend": "pgvector",
+    "role_name": "lw_p_p",
+    "schema_name": "p_p",
+    "created_at": "2026-01-02T03:04:05Z",
+    "created_by": "x",
+}
+WARMED = {
+    "index": "a_v1",
+    "source": "a",
+    "vectors": 12,
+    "variant": {"m": 24, "ef_construction": 80},
+    "built": True,
+    "build_ms": 10.0,
+    "warm_ms": 1.0,
+}
+
+
+def test_create_sends_what_was_said_and_nothing_else(fake, run):
+    fake.answer("POST", "/catalog/profiles", PROFILE, 201)
+    outcome = run("profile", "create", "p", "--bind", "a", "--bind", "b", "--m", "24")
+    assert outcome.code == 0, outcome.err
+    assert fake.last.document == {"id": "p", "bound_datasets": ["a", "b"], "hnsw_config": {"m": 24}}
+    assert "a, b" in outcome.out
+    assert "lakeward key create p --profile p" in outcome.out
+
+
+def test_lists_and_shows(fake, run):
+    fake.answer("GET", "/catalog/profiles", {"items": [PROFILE], "next_cursor": None})
+    fake.answer("GET", "/catalog/profiles/p", PROFILE)
+    assert "a, b" in run("profile", "list").out
+    assert "role lw_p_p, schema p_p" in run("profile", "show", "p").out
+    assert run("profile", "show", "p", "--json").document == PROFILE
+
+
+def test_activate(fake, run):
+    activation = {"profile": "p", "warmed": [WARMED], "failures": [], "duration_ms": 11.0}
+    fake.answer("POST", "/vectors/profile/p/activate", activation)
+    outcome = run("profile", "activate", "p")
+    assert outcome.code == 0
+    assert "p is ready, in 11 ms" in outcome.out
+
+
+def test_an_index_that_fails_is_a_failure(fake, run):
+    failures = [{"binding": "b", "error": "no memory"}]
+    activation = {"profile": "p", "warmed": [WARMED], "failures": failures, "duration_ms": 11.0}
+    fake.answer("POST", "/vectors/profile/p/activate", activation)
+    outcome = run("profile", "activate", "p")
+    assert outcome.code == 1
+    assert "a_v1" in outcome.out
+    assert outcome.err.splitlines()[-1] == "lakeward: not every index is ready: b: no memory"

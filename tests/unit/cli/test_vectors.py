@@ -1,0 +1,96 @@
+INDEX = {
+    "name": "notes_v1",
+    "source": "notes",
+    "text_columns": ["body"],
+    "chunk": {"size": 1000, "overlap": 100},
+    "provider": "minilm",
+    "model_name": "all-MiniLM-L6-v2",
+    "model_version": "1",
+    "dimensions": 384,
+    "chunks": 12,
+    "documents": 10,
+    "variants": [{"m": 16, "ef_construction": 80, "state": "ready", "bytes": 8192, "build_ms": 3.0}],
+    "freshness": {"stale_rows": 0, "last_embedded_at": None},
+    "created_at": "2026-01-02T03:04:05Z",
+}
+HIT = {
+    "doc_key": "k1",
+    "chunk_no": 0,
+    "score": 0.51234,
+    "distance": 0.4,
+    "text": "red \x1b[31m\nflag",
+    "metadata": {},
+}
+ANSWER = {
+    "profile": "p",
+    "index": "notes_v1",
+    "method": "hnsw",
+    "k": 5,
+    "returned": 1,
+    "truncated": True,
+    "stale_rows": 3,
+    "model": "all-MiniLM-L6-v2",
+    "duration_ms": 4.2,
+    "hits": [HIT],
+}
+
+
+def test_create_waits_for_the_job(fake, run, job):
+    fake.answer("POST", "/vectors/index", {"job_id": "j1", "index": "notes_v1"}, 202)
+    fake.answer("GET", "/vectors/jobs/j1", job("succeeded", 10))
+    outcome = run("index", "create", "notes", "--text", "body", "--text", "title", "--size", "500")
+    assert outcome.out == "index notes_v1 is ready: 10 rows, 12 chunks embedded\n"
+    assert fake.requests[0].document == {
+        "source": "notes",
+        "text_columns": ["body", "title"],
+        "chunk": {"size": 500},
+    }
+
+
+def test_create_need_not_wait(fake, run):
+    accepted = {"job_id": "j1", "index": "notes_v1"}
+    fake.answer("POST", "/vectors/index", accepted, 202)
+    assert run("index", "create", "notes", "--text", "body", "--no-wait", "--json").document == accepted
+    assert "chunk" not in fake.last.document
+
+
+def test_indexes_are_listed_shown_deleted(fake, run):
+    fake.answer("GET", "/vectors/indexes", {"items": [INDEX], "next_cursor": None})
+    fake.answer("GET", "/vectors/indexes/notes_v1", INDEX)
+    fake.answer("DELETE", "/vectors/indexes/notes_v1", {"name": "notes_v1", "source": "notes", "chunks": 12})
+    assert "all-MiniLM-L6-v2" in run("index", "list", "--source", "notes").out
+    assert fake.last.path == "/vectors/indexes?source=notes"
+    assert "8,192" in run("index", "show", "notes_v1").out
+    assert run("index", "delete", "notes_v1", "--yes").out == "deleted notes_v1 with 12 chunks; notes stays\n"
+
+
+def test_jobs_are_listed_shown_cancelled(fake, run, job):
+    long = job("running", 5, id="1ad97690-d194-41a7-a4bf-cfcf8b68a0c1")
+    fake.answer("GET", "/vectors/jobs", {"items": [long], "next_cursor": None})
+    fake.answer("GET", "/vectors/jobs/j1", job("failed", error={"code": "x", "message": "no disk"}))
+    fake.answer("DELETE", "/vectors/jobs/j1", job("cancelled"))
+    listed = run("job", "list", "--state", "running")
+    assert long["id"] in listed.out
+    assert fake.last.path == "/vectors/jobs?state=running&limit=20"
+    assert "no disk" in run("job", "show", "j1").out
+    assert "cancelled" in run("job", "cancel", "j1").out
+
+
+def test_search_shows_hits_and_says_how_good_they_are(fake, run):
+    fake.answer("POST", "/vectors/profile/p/search", ANSWER)
+    outcome = run("search", "p", "notes_v1", "a question", "-k", "5")
+    assert fake.last.document == {"index": "notes_v1", "query": "a question", "k": 5}
+    assert "0.512   k1    red \\x1b[31m flag" in outcome.out
+    assert "\x1b" not in outcome.out
+    assert "1 of 5 asked for, hnsw" in outcome.out
+    assert "truncated" in outcome.err
+    assert "3 rows are not embedded yet" in outcome.err
+    assert run("search", "p", "notes_v1", "a question", "--json").document == ANSWER
+
+
+def test_a_refusal_says_what_is_allowed(fake, run):
+    fake.problem(
+        "POST", "/vectors/profile/p/search", 403, "profile_not_bound", "not bound", allowed_bindings=["a"]
+    )
+    outcome = run("search", "p", "x_v1", "q")
+    assert (outcome.code, outcome.out, outcome.err) == (1, "", "lakeward: not bound; allowed: a\n")
