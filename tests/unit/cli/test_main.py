@@ -22,7 +22,7 @@ def test_help_loads_no_command():
         "import sys; sys.argv = ['lakeward', '--help']\n"
         "from app.cli.main import main\n"
         "main()\n"
-        "heavy = {'httpx', 'litestar', 'psycopg', 'pyarrow', 'numpy', 'msgspec', 'sqlalchemy'} & set(sys.modules)\n"
+        "heavy = {'httpx', 'rich', 'litestar', 'psycopg', 'pyarrow', 'numpy', 'msgspec'} & set(sys.modules)\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
