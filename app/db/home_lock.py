@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from app.errors import ConflictError
+from app.errors import ConflictError, SettingsError
 
 LOCK_NAME = "lakeward.lock"
+#: `find_owner` holds the lock for an instant to see whether it is free; whoever starts in that instant tries again.
+RETRY_S = 0.5
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -32,18 +34,21 @@ class HomeLock:
 
         Raises:
             ConflictError: another process has it; the message names it and where it listens.
+            SettingsError: the home cannot be written.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        home = self._path.parent
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as exc:
+            raise SettingsError(
+                f"{exc.filename or home} cannot be used: {exc.strerror}; choose another --home"
+            ) from exc
+        if not _lock(descriptor):
             os.close(descriptor)
             owner = _read(self._path)
             who = f"process {owner.pid}, at {owner.url}" if owner else "another process"
-            raise ConflictError(
-                f"{self._path.parent} is in use by {who}; use that one, stop it, or choose another --home"
-            ) from None
+            raise ConflictError(f"{home} is in use by {who}; use that one, stop it, or choose another --home")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, msgspec.json.encode(Owner(pid=os.getpid(), url=url, started_at=time.time())), 0)
         self._descriptor = descriptor
@@ -70,6 +75,18 @@ def find_owner(home: Path) -> Owner | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def _lock(descriptor: int) -> bool:
+    deadline = time.monotonic() + RETRY_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
 
 
 def _read(path: Path) -> Owner | None:

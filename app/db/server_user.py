@@ -6,8 +6,8 @@ Postgres refuses to run as root, so root runs it as a user of its own; anybody e
 import os
 import pwd
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from app.errors import ServerStartError
 
@@ -34,11 +34,14 @@ def ensure_os_user() -> None:
 
 
 def let_through(path: Path) -> None:
-    """Others may pass through the folders above `path`, not list them; as the wheel does when root runs it."""
+    """Let others pass through `path` and the folders above it, not list them (o+x, and nothing more).
+
+    The wheel does the same, with read rights too. It is what makes a home below a /root of 0700 work.
+    """
     for folder in (path, *path.parents):
         mode = folder.stat().st_mode
         if not mode & 0o001:
-            folder.chmod(mode | 0o011)
+            folder.chmod(mode | 0o001)
 
 
 def server_uid() -> int:
@@ -52,36 +55,42 @@ def give_to_server(path: Path) -> None:
         os.chown(path, server_uid(), -1)
 
 
-def _demote() -> Callable[[], None] | None:
-    if os.geteuid() != 0:
-        return None
-    entry = pwd.getpwnam(OS_USER)
-
-    def become() -> None:
-        os.setgroups([])
-        os.setgid(entry.pw_gid)
-        os.setuid(entry.pw_uid)
-        os.umask(0o077)
-
-    return become
-
-
-def run_as_server(program: Path, *arguments: str) -> None:
+def run_as_server(program: Path, *arguments: str, keep: int | None = None) -> None:
     """Run one of Postgres' programs to its end, as the server's user.
+
+    `keep` is a descriptor, of a lock, that the program and its children hold as well.
 
     Raises:
         ServerStartError: it failed; with the end of what it said.
     """
-    done = subprocess.run(
-        [str(program), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd="/",
-        preexec_fn=_demote(),
-        start_new_session=True,
-        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
-    )
+    try:
+        done = subprocess.run(
+            [str(program), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            cwd="/",
+            start_new_session=True,
+            pass_fds=() if keep is None else (keep,),
+            umask=0o077,
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+            **_identity(),
+        )
+    except OSError as exc:
+        who = OS_USER if os.geteuid() == 0 else "this user"
+        raise ServerStartError(
+            f"{program} cannot be run as {who}: {exc.strerror}; let that user read the folders of the installation, "
+            "run as another user, or set LAKEWARD_DATABASE_URL"
+        ) from exc
     if done.returncode != 0:
         raise ServerStartError(f"{program.name} failed: {(done.stderr or 'no reason given').strip()[-2000:]}")
+
+
+def _identity() -> dict[str, Any]:
+    # not preexec_fn, which may deadlock in a process with threads (subprocess' documentation)
+    if os.geteuid() != 0:
+        return {}
+    entry = pwd.getpwnam(OS_USER)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
