@@ -20,6 +20,7 @@ import pytest
 
 from app.db.embedded import ensure_running, find_running
 from app.db.postmaster import find_postmaster
+from app.db.server_user import server_uid
 from app.errors import ServerStartError
 
 SMALL = {"shared_buffers": "16MB", "fsync": "off"}
@@ -100,10 +101,13 @@ def test_an_initdb_that_was_killed_is_done_again(home: Path) -> None:
 def test_a_pid_file_whose_number_is_another_process_does_not_stand_in_the_way(home: Path) -> None:
     server = ensure_running(home, extra=SMALL)
     server.stop("immediate")
-    (home / "pg" / "postmaster.pid").write_text(f"{os.getpid()}\n{home / 'pg'}\n")
-    started = time.monotonic()
-    with psycopg.connect(ensure_running(home, extra=SMALL).admin_dsn()):
-        assert time.monotonic() - started < 30
+    # of the server's own user, and no ancestor of it: Postgres disregards both by itself
+    with subprocess.Popen(["sleep", "60"], user=server_uid()) as other:
+        (home / "pg" / "postmaster.pid").write_text(f"{other.pid}\n{home / 'pg'}\n")
+        with psycopg.connect(ensure_running(home, extra=SMALL).admin_dsn()):
+            pass
+        assert other.poll() is None
+        other.kill()
 
 
 def test_a_setting_that_cannot_be_says_what_postgres_said(home: Path) -> None:

@@ -20,6 +20,7 @@ def test_nothing_of_a_row_reaches_the_log() -> None:
     assert settings["log_parameter_max_length"] == "0"
     assert settings["log_parameter_max_length_on_error"] == "0"
     assert settings["log_min_error_statement"] == "panic"
+    assert settings["log_error_verbosity"] == "terse"
     assert settings["listen_addresses"] == ""
 
 
