@@ -17,36 +17,28 @@ end $$;
 
 create policy own_part on lakeward.deployment for select using (steward_role = (select current_user));
 
-create policy own_part on lakeward.binding for select using (
-  role_name = (select current_user) or (select exists (select from lakeward.deployment))
-);
-create policy own_part on lakeward.profile for select using (
-  role_name = (select current_user) or (select exists (select from lakeward.deployment))
-);
+create policy own_part on lakeward.binding for select using (role_name = (select current_user));
+create policy own_part on lakeward.profile for select using (role_name = (select current_user));
 create policy own_part on lakeward.relation for select using (
   id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
-  or (select exists (select from lakeward.deployment))
 );
 create policy own_part on lakeward.dataset for select using (
   id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
-  or (select exists (select from lakeward.deployment))
 );
 create policy own_part on lakeward.dataset_column for select using (
   dataset_id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
-  or (select exists (select from lakeward.deployment))
 );
 create policy own_part on lakeward.vector_index for select using (
   relation_id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
-  or (select exists (select from lakeward.deployment))
 );
 create policy own_part on lakeward.index_variant for select using (
-  index_id in (select i.id from lakeward.vector_index i) or (select exists (select from lakeward.deployment))
+  index_id in (select i.id from lakeward.vector_index i)
 );
 create policy own_part on lakeward.dataset_file for select using ((select exists (select from lakeward.deployment)));
 create policy own_part on lakeward.rejected_row for select using ((select exists (select from lakeward.deployment)));
-create policy own_part on lakeward.api_key for select using ((select exists (select from lakeward.deployment)));
-create policy own_part on lakeward.job for select using ((select exists (select from lakeward.deployment)));
+-- api_key and job are the steward's alone, by the policies below
 
+-- the steward sees and writes all of these; a reader's own part does not ask about the steward a second time
 do $$
 declare
   relation text;

@@ -25,6 +25,10 @@ class Database(msgspec.Struct, frozen=True):
     changes: Changes
     service_dsn: str
 
+    def __repr__(self) -> str:
+        """Without the DSN, which holds a password."""
+        return f"Database({self.deployment.prefix})"
+
     def owner(self, actor: Actor | None = None, *, timeout_ms: int = 0) -> Scope:
         """Loads and builds: owns the tables, so row security does not stand in its way. No time limit by default."""
         return Scope(self.pool, self.deployment.owner_role, actor, timeout_ms=timeout_ms)

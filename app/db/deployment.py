@@ -31,6 +31,10 @@ class Credentials(msgspec.Struct, frozen=True):
     user: str
     password: str
 
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Credentials({self.user})"
+
 
 def create_credentials(user: str) -> Credentials:
     """New credentials for `user`, with 32 random bytes as the password."""

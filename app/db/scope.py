@@ -13,10 +13,11 @@ from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeAlias, TypeVar
 
 import msgspec
-from psycopg import AsyncCursor, sql
+from psycopg import sql
 from psycopg.rows import class_row, scalar_row
 
 from app.db.pool import Connection, Pool, borrowed
+from app.db.round_trip import Call, as_bytes, fetch_last
 from app.db.translate import translated
 
 Row = TypeVar("Row")
@@ -114,20 +115,19 @@ class Scope:
         extra: Mapping[str, str] | None = None,
     ) -> list[Row]:
         """One statement as the scope's role in one round trip, rows as `kind`; binary on the wire, prepared."""
-        with translated():
-            async with borrowed(self.pool) as connection:
-                cursor: AsyncCursor[Row] = connection.cursor(row_factory=class_row(kind), binary=True)
-                async with connection.pipeline():
-                    await connection.execute(*self.settings_statement(extra), prepare=True)
-                    await cursor.execute(statement, parameters, prepare=True)
-                return await cursor.fetchall()
+        settings, values = self.settings_statement(extra)
+        calls = [Call(settings.encode(), values), Call(as_bytes(statement), parameters or ())]
+        async with borrowed(self.pool) as connection:
+            return await fetch_last(connection, calls, kind)
 
     async def fetch_value(self, statement: Statement, parameters: Parameters = None) -> Any:
         """The first column of the first row, as `fetch`; None when there is no row."""
-        with translated():
-            async with borrowed(self.pool) as connection:
-                cursor = connection.cursor(row_factory=scalar_row)
-                async with connection.pipeline():
-                    await connection.execute(*self.settings_statement(), prepare=True)
-                    await cursor.execute(statement, parameters, prepare=True)
-                return await cursor.fetchone()
+        rows = await self.fetch(_First, statement, parameters)
+        return rows[0].value if rows else None
+
+
+class _First:
+    """A row of which only the first column is wanted, whatever it is called."""
+
+    def __init__(self, **columns: Any) -> None:
+        self.value = next(iter(columns.values()))

@@ -19,6 +19,10 @@ class Target(msgspec.Struct, frozen=True):
     admin_dsn: str
     server: EmbeddedServer | None = None
 
+    def __repr__(self) -> str:
+        """Without the DSN, which may hold a password."""
+        return f"Target(server={self.server!r})"
+
 
 def open_target(settings: Settings) -> Target:
     """Start (or adopt) the embedded server and make its database, or take the one that is named.

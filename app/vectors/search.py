@@ -67,9 +67,13 @@ class Searcher:
         self, scope: Scope, route: SearchRoute, k: int, vector: object, *, exact: bool
     ) -> list[HitRow]:
         statement = search_statement(route, self._database.deployment.ext_schema, k, exact=exact)
-        extra: Mapping[str, str] = (
-            {} if exact else {"hnsw.ef_search": str(plan_ef_search(route.ef_search, k))}
-        )
+        extra: Mapping[str, str] = {}
+        if not exact:
+            # the vector's value does not change the cost, so one plan serves all of them
+            extra = {
+                "hnsw.ef_search": str(plan_ef_search(route.ef_search, k)),
+                "plan_cache_mode": "force_generic_plan",
+            }
         return await scope.fetch(HitRow, statement, {"vector": vector}, extra=extra)
 
     async def _route(self, scope: Scope, profile: str, index: str) -> SearchRoute:
