@@ -6,7 +6,6 @@ was ever a running cluster is never removed.
 
 import importlib.util
 import shutil
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -96,17 +95,20 @@ def create_cluster(home: Path, version: int, lock: int) -> None:
     fresh.mkdir(mode=0o700)
     give_to_server(fresh)
     credentials = create_credentials(SUPERUSER)
-    with tempfile.NamedTemporaryFile("w", prefix="lakeward") as password_file:
-        password_file.write(credentials.password + "\n")
-        password_file.flush()
-        give_to_server(Path(password_file.name))
+    # in the home, under one name, so that what a killed caller left there is written over and then removed
+    password_file = home / "initdb.password"
+    write_private(password_file, credentials.password + "\n")
+    give_to_server(password_file)
+    try:
         run_as_server(
             bin_dir_of(version) / "initdb",
             *("-D", str(fresh), "-U", SUPERUSER, "-E", "UTF8", "--data-checksums"),
             *("--locale=C.UTF-8", *_builtin_locale(version)),
-            *("--auth=scram-sha-256", f"--pwfile={password_file.name}"),
+            *("--auth=scram-sha-256", f"--pwfile={password_file}"),
             keep=lock,
         )
+    finally:
+        password_file.unlink()
     (fresh / "pg_hba.conf").write_text(HBA)
     with (fresh / "postgresql.conf").open("a") as config:
         config.write(INCLUDE)
