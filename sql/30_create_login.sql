@@ -13,9 +13,14 @@ begin
   end if;
   select p.* into strict profile from lakeward.profile p where p.id = create_login.profile_id;
   execute format(
-    'create role %I login noinherit password %L valid until %L', login, verifier, coalesce(valid_until, 'infinity')
+    'create role %I login noinherit connection limit 10 password %L valid until %L',
+    login, verifier, coalesce(valid_until, 'infinity')
   );
   execute format('grant %I to %I with inherit false, set true', profile.role_name, login);
   execute format('alter role %I in database %I set role to %I', login, current_database(), profile.role_name);
   execute format('alter role %I in database %I set search_path to %I', login, current_database(), profile.schema_name);
+  -- a forgotten transaction keeps its locks on views, and whatever replaces one would wait for it
+  execute format(
+    'alter role %I in database %I set idle_in_transaction_session_timeout to %L', login, current_database(), '10min'
+  );
 end $$;

@@ -11,5 +11,5 @@ begin
   ) then
     raise exception 'no login %', login using errcode = 'no_data_found';
   end if;
-  execute format('drop role %I', login);
+  perform lakeward.drop_reader_role(login);
 end $$;

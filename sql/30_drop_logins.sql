@@ -10,6 +10,6 @@ begin
     join pg_roles u on u.oid = m.member
     where g.rolname = profile_role and u.rolcanlogin and u.rolname <> lakeward.role_of('service')
   loop
-    execute format('drop role %I', login);
+    perform lakeward.drop_reader_role(login);
   end loop;
 end $$;

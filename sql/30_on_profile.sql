@@ -21,6 +21,6 @@ begin
   delete from lakeward.binding where profile_id = old.id;
   execute format('drop schema %I cascade', old.schema_name);
   perform lakeward.drop_logins(old.role_name);
-  execute format('drop role %I', old.role_name);
+  perform lakeward.drop_reader_role(old.role_name);
   return old;
 end $$;
