@@ -49,6 +49,11 @@ def translate(exc: Exception) -> errors.LakewardError:
         )
     if isinstance(exc, psycopg.Error) and exc.sqlstate:
         return _from_sqlstate(exc, exc.sqlstate)
+    if isinstance(exc, psycopg.DataError | UnicodeEncodeError):
+        # found by the driver before anything was sent
+        return errors.InvalidInputError(
+            "a text holds a NUL or half of a surrogate pair, which cannot be stored"
+        )
     if isinstance(exc, psycopg.OperationalError):
         return errors.UnavailableError(
             "Postgres cannot be reached; try again in a moment", retry_after_s=RETRY_AFTER_S
@@ -75,5 +80,5 @@ def translated() -> Iterator[None]:
     """Within it, a driver's exception is raised as the error of ours, with the driver's as its cause."""
     try:
         yield
-    except (psycopg.Error, PoolTimeout, TooManyRequests) as exc:
+    except (psycopg.Error, PoolTimeout, TooManyRequests, UnicodeEncodeError) as exc:
         raise translate(exc) from exc

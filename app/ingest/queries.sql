@@ -1,7 +1,12 @@
 -- find_file --
--- A file that was loaded into a dataset before, by its content.
+-- A file that was loaded into a dataset before, by its content, when loading it again would change nothing: to merge
+-- it would undo what a later file changed, and to replace by it would take away what other files brought.
 select f.id, f.rows, f.rejected from lakeward.dataset_file f join lakeward.dataset d on d.id = f.dataset_id
-where d.name = %(dataset)s and f.content_sha256 = %(content_sha256)s;
+where d.name = %(dataset)s and f.content_sha256 = %(content_sha256)s and not exists (
+  select from lakeward.dataset_file other
+  where other.dataset_id = f.dataset_id
+    and (%(disposition)s = 'merge' and other.id > f.id or %(disposition)s = 'replace' and other.id <> f.id)
+);
 
 -- loaded_columns --
 select c.name, c.type, c.pii, c.sensitivity
@@ -16,8 +21,10 @@ values (
 returning id;
 
 -- forget_files --
--- After a replacement the earlier files' content is not there any more, so they may come again.
-delete from lakeward.dataset_file where dataset_id = %(dataset_id)s;
+-- After a replacement the earlier files' content is not there any more, so they may come again; a file that is merged
+-- again is the newest.
+delete from lakeward.dataset_file
+where dataset_id = %(dataset_id)s and (%(disposition)s = 'replace' or content_sha256 = %(content_sha256)s);
 
 -- attach_dataset --
 select lakeward.attach_dataset(%(dataset_id)s, %(load_table)s);

@@ -14,14 +14,14 @@ import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
-from app.catalog.models import DatasetRow, StoredColumn
+from app.catalog.models import DatasetRow
 from app.catalog.plan import plan_name
 from app.catalog.service import QUERIES as CATALOG
 from app.catalog.service import find_dataset, list_columns, register_dataset, replace_columns
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Actor, Scope, Transaction
-from app.errors import DuplicateRowKeyError, InUseError, InvalidInputError
+from app.errors import ConflictError, DuplicateRowKeyError, InUseError
 from app.ingest import statements
 from app.ingest.extract import open_extract
 from app.ingest.load import Loaded, load_rows, stored_columns
@@ -69,13 +69,17 @@ async def ingest(database: Database, plan: IngestPlan) -> Ingested:
 
 
 async def _load(database: Database, plan: IngestPlan) -> Loaded:
+    async with database.owner().begin() as transaction:
+        dataset = await find_dataset(transaction, plan.dataset)
+    wanted = plan.row_key or (dataset.row_key if dataset else None)
+
     def run() -> Loaded:
         with open_extract(
             Path(plan.path), filename=plan.filename, format=plan.format, records_path=plan.records_path
         ) as extract:
             # a row key that is no column is found out before a row is loaded
-            plan_row_key(stored_columns(extract), plan.row_key)
-            return load_rows(database.service_dsn, database.deployment.owner_role, extract)
+            row_key = plan_row_key(stored_columns(extract), wanted)
+            return load_rows(database.service_dsn, database.deployment.owner_role, extract, row_key)
 
     return await asyncio.to_thread(run)
 
@@ -87,16 +91,15 @@ async def _drop(owner: Scope, table: str) -> None:
 
 
 async def _publish(transaction: Transaction, plan: IngestPlan, loaded: Loaded) -> Ingested:
-    dataset = await find_dataset(transaction, plan.dataset, lock=True)
+    dataset = await _lock_dataset(transaction, plan.dataset)
     if (duplicate := await _find_duplicate(transaction, plan)) is not None:
         await transaction.execute(statements.drop_table(loaded.table))
         return duplicate
-    existing = await list_columns(transaction, dataset.id) if dataset else []
+    existing = await list_columns(transaction, dataset.id)
     load_plan = plan_load(dataset, existing, loaded.columns, plan.row_key, plan.disposition)
-    if dataset is None:
-        dataset = await register_dataset(transaction, plan.dataset, "table", load_plan.row_key)
-    await _check_keys(transaction, dataset, loaded, load_plan)
-    await _apply(transaction, dataset, existing, loaded, load_plan)
+    types: dict[str, str] = {column.name: column.type for column in existing}
+    await _check_keys(transaction, dataset, types, loaded, load_plan)
+    await _apply(transaction, dataset, types, loaded, load_plan)
     await _record(transaction, dataset, plan, loaded, load_plan)
     return Ingested(
         dataset=dataset.name,
@@ -109,29 +112,34 @@ async def _publish(transaction: Transaction, plan: IngestPlan, loaded: Loaded) -
     )
 
 
-async def _check_keys(transaction: Transaction, dataset: DatasetRow, loaded: Loaded, plan: LoadPlan) -> None:
+async def _lock_dataset(transaction: Transaction, name: str) -> DatasetRow:
+    """The dataset, registered when it is new; of two first loads at once one registers, the other waits for it."""
+    dataset = await find_dataset(transaction, name, lock=True)
+    if dataset is not None:
+        return dataset
+    try:
+        async with transaction.connection.transaction():
+            return await register_dataset(transaction, name, "table", None)
+    except psycopg.errors.UniqueViolation:
+        dataset = await find_dataset(transaction, name, lock=True)
+        if dataset is None:
+            raise
+        return dataset
+
+
+async def _check_keys(
+    transaction: Transaction, dataset: DatasetRow, types: dict[str, str], loaded: Loaded, plan: LoadPlan
+) -> None:
     key = plan.row_key
     if key is None:
         return
-    try:
-        # one index build is the fastest way to find out, and the dataset's own index when the table becomes its home
-        async with transaction.connection.transaction():
-            for statement in statements.unique_key(loaded.table, key):
-                await transaction.execute(statement)
-    except psycopg.errors.NotNullViolation as exc:
-        missing = await transaction.fetch_value(statements.null_keys(loaded.table, key))
-        raise DuplicateRowKeyError(
-            f"{missing} rows have no {key!r}, the row key; nothing was loaded"
-        ) from exc
-    except psycopg.errors.UniqueViolation as exc:
-        doubles = await transaction.fetch_values(statements.duplicate_keys(loaded.table, key))
-        raise DuplicateRowKeyError(
-            f"row key {key!r} is not unique in the file, for example {_examples(doubles)}; nothing was loaded"
-        ) from exc
-    except psycopg.errors.UndefinedFunction as exc:
-        raise InvalidInputError(f"column {key!r} cannot be a row key: its values have no order") from exc
+    if key != loaded.row_key:
+        # the dataset got its row key, or another one, while the file was being loaded
+        raise ConflictError(f"the row key of {dataset.name!r} changed meanwhile; send the file again")
     if plan.step == "append":
-        clashes = await transaction.fetch_values(statements.clashing_keys(dataset.name, loaded.table, key))
+        clashes = await transaction.fetch_values(
+            statements.clashing_keys(dataset.name, loaded.table, key, types[key])
+        )
         if clashes:
             raise DuplicateRowKeyError(
                 f"dataset {dataset.name!r} has rows with these keys already, for example {_examples(clashes)}; "
@@ -146,11 +154,10 @@ def _examples(keys: list[str]) -> str:
 async def _apply(
     transaction: Transaction,
     dataset: DatasetRow,
-    existing: list[StoredColumn],
+    types: dict[str, str],
     loaded: Loaded,
     plan: LoadPlan,
 ) -> None:
-    types: dict[str, str] = {column.name: column.type for column in existing}
     if plan.step == "replace_table":
         indexes = await transaction.fetch_values(QUERIES["indexes_of"], {"dataset_id": dataset.id})
         if indexes:
@@ -190,9 +197,15 @@ async def _attach(transaction: Transaction, dataset: DatasetRow, loaded: Loaded)
 async def _record(
     transaction: Transaction, dataset: DatasetRow, plan: IngestPlan, loaded: Loaded, load_plan: LoadPlan
 ) -> None:
-    if plan.disposition == "replace":
-        await transaction.execute(QUERIES["forget_files"], {"dataset_id": dataset.id})
-    if load_plan.step == "append":
+    forgotten = {
+        "dataset_id": dataset.id,
+        "content_sha256": plan.content_sha256,
+        "disposition": plan.disposition,
+    }
+    await transaction.execute(QUERIES["forget_files"], forgotten)
+    if load_plan.step in ("attach", "replace_table"):
+        rows = loaded.rows
+    elif load_plan.step == "append":
         rows = dataset.row_count + loaded.rows
     else:
         rows = await transaction.fetch_value(statements.count_rows(dataset.name))
@@ -219,7 +232,8 @@ async def _record(
         {**source, "dataset_id": dataset.id, "loaded_by": plan.principal},
     )
     await _keep_rejects(transaction, file_id, loaded)
-    await transaction.execute(statements.analyze(dataset.name))
+    if load_plan.step not in ("attach", "replace_table"):
+        await transaction.execute(statements.analyze(dataset.name))
 
 
 async def _keep_rejects(transaction: Transaction, file_id: int, loaded: Loaded) -> None:
@@ -239,7 +253,11 @@ async def _find_duplicate(transaction: Transaction, plan: IngestPlan) -> Ingeste
     file = await transaction.find_one(
         _File,
         QUERIES["find_file"],
-        {"dataset": plan.dataset, "content_sha256": plan.content_sha256},
+        {
+            "dataset": plan.dataset,
+            "content_sha256": plan.content_sha256,
+            "disposition": plan.disposition,
+        },
     )
     if file is None:
         return None

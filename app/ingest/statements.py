@@ -75,23 +75,11 @@ def delete_all(dataset: str) -> sql.Composed:
     return sql.SQL("delete from {}").format(table(dataset))
 
 
-def null_keys(load: str, key: str) -> sql.Composed:
-    """How many rows have no row key."""
-    return sql.SQL("select count(*) from {} where {} is null").format(table(load), sql.Identifier(key))
-
-
-def duplicate_keys(load: str, key: str) -> sql.Composed:
-    """Up to ten keys that are there more than once."""
-    return sql.SQL("select {key}::text from {load} group by {key} having count(*) > 1 limit 10").format(
-        load=table(load), key=sql.Identifier(key)
-    )
-
-
-def clashing_keys(dataset: str, load: str, key: str) -> sql.Composed:
-    """Up to ten keys of the load table that the dataset has already."""
+def clashing_keys(dataset: str, load: str, key: str, key_type: str) -> sql.Composed:
+    """Up to ten keys of the load table that the dataset has already, compared as the dataset's type."""
     return sql.SQL(
-        "select l.{key}::text from {load} l join {dataset} d on d.{key} = l.{key} limit 10"
-    ).format(load=table(load), dataset=table(dataset), key=sql.Identifier(key))
+        "select d.{key}::text from {load} l join {dataset} d on d.{key} = l.{key}::{type} limit 10"
+    ).format(load=table(load), dataset=table(dataset), key=sql.Identifier(key), type=sql.SQL(key_type))
 
 
 def unique_key(load: str, key: str) -> list[sql.Composed]:

@@ -106,6 +106,15 @@ def test_vectors_that_do_not_fit(searchable: Api) -> None:
         problem(answer, 400, "invalid_input")
 
 
+def test_texts_that_postgres_cannot_hold_are_refused(searchable: Api) -> None:
+    for body in ({"source": "a\0b", "text_columns": ["t"]}, {"source": "rows", "text_columns": ["a\0b"]}):
+        answer = searchable.admin.post("/vectors/index", json=body)
+        assert answer.status_code in (400, 404), answer.text
+    problem(searchable.admin.get("/catalog/datasets/by-name/a%00b"), 400, "invalid_input")
+    key = {"name": "a\0b", "kind": "admin"}
+    problem(searchable.admin.post("/access/keys", json=key), 400, "invalid_input")
+
+
 def test_unknown_things_are_named(searchable: Api) -> None:
     admin = searchable.admin
     search = {"index": "nope_v1", "query": "x"}
