@@ -1,14 +1,16 @@
 """Scoped search against raw psycopg + pgvector: same index, same ef_search, same k, same columns in the answer."""
 
-import asyncio
 import statistics
 import time
 from typing import Any
 
+import msgspec
 import psycopg
+import uvloop
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 
+from app.access.first_key import ensure_admin_key
 from app.db.database import Database, open_database
 from app.db.scope import Scope
 from app.models.fake import FakeEmbedder
@@ -49,17 +51,26 @@ async def _variant_id(database: Database) -> int:
     return answer
 
 
-async def _measure(home: Home, corpus: Corpus) -> list[Figure]:
+class Prepared(msgspec.Struct, frozen=True):
+    """The figures, and the variant that was built for them."""
+
+    figures: list[Figure]
+    variant_id: int
+
+
+async def _measure(home: Home, corpus: Corpus) -> Prepared:
     database = await open_database(home.service_dsn, home.settings)
     try:
         activation = await prepare_index(database, corpus)
         built = activation.warmed[0]
-        raw = RawSearch(home.admin_dsn, await _variant_id(database))
+        variant_id = await _variant_id(database)
+        raw = RawSearch(home.admin_dsn, variant_id)
         searcher = Searcher(database, FakeEmbedder())
         profile = await get_profile(database.steward(), PROFILE)
-        return await _compare(
-            corpus, searcher, database.reader(profile.role_name), raw, built.vectors / built.build_ms * 1000
-        )
+        await ensure_admin_key(database, home.settings.admin_key_file)
+        scope = database.reader(profile.role_name)
+        figures = await _compare(corpus, searcher, scope, raw, built.vectors / built.build_ms * 1000)
+        return Prepared(figures=figures, variant_id=variant_id)
     finally:
         await database.close()
 
@@ -116,6 +127,6 @@ async def _compare(
     ]
 
 
-def measure(home: Home, corpus: Corpus) -> list[Figure]:
-    """The figures of this module; leaves the index in place for the HTTP ones."""
-    return asyncio.run(_measure(home, corpus))
+def measure(home: Home, corpus: Corpus) -> Prepared:
+    """The figures of this module, under the event loop the server uses; leaves the index in place for the HTTP ones."""
+    return uvloop.run(_measure(home, corpus))

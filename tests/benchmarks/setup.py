@@ -31,12 +31,16 @@ async def prepare_index(database: Database, corpus: Corpus) -> Activation:
     await create_index(steward, FakeEmbedder(), IndexRequest(source=DATASET, text_columns=["text"]))
     async with owner.begin() as transaction:
         cursor = transaction.connection.cursor()
-        vectors = sql.SQL("copy vec.glosses_v1 (chunk_id, row_key, chunk_no, embedding) from stdin (format binary)")
+        vectors = sql.SQL(
+            "copy vec.glosses_v1 (chunk_id, row_key, chunk_no, embedding) from stdin (format binary)"
+        )
         async with cursor.copy(vectors) as copy:
             copy.set_types(["int8", "text", "int4", "halfvec"])
             for position, gloss in enumerate(corpus.glosses):
                 await copy.write_row((position + 1, gloss.id, 0, HalfVector(corpus.docs[position])))
-        texts = sql.SQL("copy vec.glosses_v1_text (chunk_id, content, start_at, end_at) from stdin (format binary)")
+        texts = sql.SQL(
+            "copy vec.glosses_v1_text (chunk_id, content, start_at, end_at) from stdin (format binary)"
+        )
         async with cursor.copy(texts) as copy:
             copy.set_types(["int8", "text", "int4", "int4"])
             for position, gloss in enumerate(corpus.glosses):

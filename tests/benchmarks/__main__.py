@@ -1,0 +1,95 @@
+"""`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
+
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start picks some; LAKEWARD_BENCH_QUICK=1 measures less.
+"""
+
+import datetime
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import embed, http, ingest, search, start
+from tests.benchmarks.corpus import load_corpus
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.home import QUICK, open_home
+
+PARTS = ("search", "http", "ingest", "embed", "start")
+PACKAGES = ("psycopg", "pgvector", "litestar", "uvicorn", "duckdb", "onnxruntime", "adbc-driver-postgresql")
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    wanted = os.environ.get("LAKEWARD_BENCH_ONLY", ",".join(PARTS)).split(",")
+    if unknown := set(wanted) - set(PARTS):
+        sys.exit(f"LAKEWARD_BENCH_ONLY: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    figures: list[Figure] = []
+    _say("loading the corpus")
+    corpus = load_corpus()
+    with open_home() as home:
+        if "search" in wanted or "http" in wanted:
+            _say(f"building an index of {len(corpus.glosses):,} vectors, then searching")
+            prepared = search.measure(home, corpus)
+            figures += prepared.figures if "search" in wanted else []
+            if "http" in wanted:
+                _say("searching over HTTP")
+                figures += http.measure(home, corpus, prepared.variant_id)
+        if "ingest" in wanted:
+            _say("loading a CSV")
+            figures += ingest.measure(home)
+        if "embed" in wanted:
+            _say("embedding")
+            figures += embed.measure(corpus)
+        if "start" in wanted:
+            _say("starting")
+            figures += start.measure(home)
+    _print(figures)
+    _keep(figures)
+
+
+def _say(what: str) -> None:
+    print(f"bench: {what} …", file=sys.stderr, flush=True)
+
+
+def _print(figures: list[Figure]) -> None:
+    table = Table(title="Lakeward beside its peers, in one run", title_justify="left")
+    for column in ("figure", "ours", "peer", "result", "target", ""):
+        table.add_column(column, overflow="fold")
+    for figure in figures:
+        table.add_row(
+            figure.name,
+            figure.ours,
+            figure.peer,
+            f"{figure.value:.2f} {figure.unit}".strip(),
+            f"{figure.relation} {figure.target:g} {figure.unit}".strip(),
+            "met" if figure.met else "NOT MET",
+        )
+        if figure.note:
+            table.add_row(f"[dim]  {figure.note}[/dim]", "", "", "", "", "")
+    Console(width=None if sys.stdout.isatty() else 130).print(table)
+
+
+def _keep(figures: list[Figure]) -> None:
+    document = {
+        "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "cores": os.cpu_count(),
+            "system": platform.platform(),
+            "python": platform.python_version(),
+        },
+        "quick": QUICK,
+        "versions": {package: version(package) for package in PACKAGES},
+        "figures": [{**msgspec.to_builtins(figure), "met": figure.met} for figure in figures],
+    }
+    path = Path("bench.json")
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2))
+    _say(f"kept as {path}")
+
+
+if __name__ == "__main__":
+    main()
