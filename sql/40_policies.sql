@@ -34,8 +34,12 @@ create policy own_part on lakeward.vector_index for select using (
 create policy own_part on lakeward.index_variant for select using (
   index_id in (select i.id from lakeward.vector_index i)
 );
-create policy own_part on lakeward.dataset_file for select using ((select exists (select from lakeward.deployment)));
-create policy own_part on lakeward.rejected_row for select using ((select exists (select from lakeward.deployment)));
+create policy own_part on lakeward.dataset_file for select using (
+  (select exists (select from lakeward.deployment)) -- noqa: LT01, LT06
+);
+create policy own_part on lakeward.rejected_row for select using (
+  (select exists (select from lakeward.deployment)) -- noqa: LT01, LT06
+);
 -- api_key and job are the steward's alone, by the policies below
 
 -- the steward sees and writes all of these; a reader's own part does not ask about the steward a second time

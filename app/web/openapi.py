@@ -28,7 +28,9 @@ OPEN: list[SecurityRequirement] = [{}]
 
 def close_request_schemas(app: Litestar) -> None:
     """Say of every request body that refuses unknown fields that it does."""
-    strict = {kind.__name__ for kind in _subclasses(msgspec.Struct) if kind.__struct_config__.forbid_unknown_fields}
+    strict = {
+        kind.__name__ for kind in _subclasses(msgspec.Struct) if kind.__struct_config__.forbid_unknown_fields
+    }
     for name, schema in app.openapi_schema.components.schemas.items():
         if name.rpartition(".")[2] in strict or (schema.title or "") in strict:
             schema.additional_properties = False

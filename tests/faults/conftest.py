@@ -32,7 +32,16 @@ class Home:
     def up(self) -> httpx.Client:
         """Start, and wait until it is ready; an admin's client."""
         environ = {**os.environ, "LAKEWARD_MODELS_EMBED_PROVIDER": "fake", "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", "app.cli.main", "up", "--home", str(self.path), "--port", str(self.port)]
+        command = [
+            sys.executable,
+            "-m",
+            "app.cli.main",
+            "up",
+            "--home",
+            str(self.path),
+            "--port",
+            str(self.port),
+        ]
         self.process = subprocess.Popen(
             command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

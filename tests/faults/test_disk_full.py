@@ -17,9 +17,13 @@ SIZE_MB = 300
 @pytest.fixture
 def small_home() -> Iterator[Home]:
     path = Path(tempfile.mkdtemp(prefix="lwd"))
-    mounted = os.geteuid() == 0 and not subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=0711", "tmpfs", str(path)], capture_output=True
-    ).returncode
+    mounted = (
+        os.geteuid() == 0
+        and not subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=0711", "tmpfs", str(path)],
+            capture_output=True,
+        ).returncode
+    )
     if not mounted:
         path.rmdir()
         pytest.skip("a file system of its own cannot be mounted here")

@@ -1,4 +1,4 @@
-"""A real server for a test module: uvicorn in a thread, over a database of its own, with its worker and a fake model."""
+"""A real server for a test module: uvicorn in a thread over a database of its own, with worker and fake model."""
 
 import threading
 import time
@@ -34,10 +34,14 @@ class Api(msgspec.Struct, frozen=True):
         headers = {"X-API-Key": key} if key else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60)
 
-    def ingest(self, dataset: str, content: bytes | str, filename: str = "rows.csv", **form: str) -> httpx.Response:
+    def ingest(
+        self, dataset: str, content: bytes | str, filename: str = "rows.csv", **form: str
+    ) -> httpx.Response:
         """Send a file as the admin."""
         data = content.encode() if isinstance(content, str) else content
-        return self.admin.post("/ingest/file", files={"file": (filename, data)}, data={"dataset": dataset, **form})
+        return self.admin.post(
+            "/ingest/file", files={"file": (filename, data)}, data={"dataset": dataset, **form}
+        )
 
     def wait(self, job_id: str, timeout_s: float = 60) -> dict[str, Any]:
         """The job when it has ended."""

@@ -50,19 +50,36 @@ def test_reserved_words_are_usable_names(api: Api, name: str) -> None:
 
 
 def test_hostile_column_names_are_only_names(api: Api) -> None:
-    names = ["id", "a%s", "%(x)s", '"quoted"', "'; drop table x; --", "a b", "{brace}", "\\", "select", "x" * 200]
+    names = [
+        "id",
+        "a%s",
+        "%(x)s",
+        '"quoted"',
+        "'; drop table x; --",
+        "a b",
+        "{brace}",
+        "\\",
+        "select",
+        "x" * 200,
+    ]
     header = ",".join('"' + name.replace('"', '""') + '"' for name in names)
-    answer = api.ingest("hostile", f"{header}\n" + ",".join(["1"] + ["v"] * (len(names) - 1)) + "\n", row_key="id")
+    answer = api.ingest(
+        "hostile", f"{header}\n" + ",".join(["1"] + ["v"] * (len(names) - 1)) + "\n", row_key="id"
+    )
     assert answer.status_code == 201, answer.text
     columns = [column["name"] for column in answer.json()["columns"]]
     assert columns[:9] == names[:9] and len(columns[9].encode()) <= 63
     api.index("hostile", "a%s", "%(x)s", "'; drop table x; --", '"quoted"')
     api.profile("odd", "hostile")
-    hits = api.reader("odd").post(
-        "/vectors/profile/odd/search", json={"index": "hostile_v1", "query": "v"}
-    ).json()["hits"]
+    hits = (
+        api.reader("odd")
+        .post("/vectors/profile/odd/search", json={"index": "hostile_v1", "query": "v"})
+        .json()["hits"]
+    )
     assert hits[0]["metadata"]["{brace}"] == "v"
-    rows = api.reader("odd").post("/query/sql", json={"sql": 'select "a%s", "\\" from hostile'}).json()["rows"]
+    rows = (
+        api.reader("odd").post("/query/sql", json={"sql": 'select "a%s", "\\" from hostile'}).json()["rows"]
+    )
     assert rows == [["v", "v"]]
 
 
@@ -118,7 +135,10 @@ def test_texts_that_postgres_cannot_hold_are_refused(searchable: Api) -> None:
 def test_unknown_things_are_named(searchable: Api) -> None:
     admin = searchable.admin
     search = {"index": "nope_v1", "query": "x"}
-    assert "nope_v1" in problem(admin.post("/vectors/profile/reader/search", json=search), 404, "not_found")["detail"]
+    assert (
+        "nope_v1"
+        in problem(admin.post("/vectors/profile/reader/search", json=search), 404, "not_found")["detail"]
+    )
     problem(admin.post("/vectors/profile/nobody/search", json=search), 404, "not_found")
     problem(admin.post("/vectors/profile/nobody/activate"), 404, "not_found")
     problem(admin.post("/vectors/index", json={"source": "nope", "text_columns": ["t"]}), 404, "not_found")

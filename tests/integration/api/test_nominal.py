@@ -62,7 +62,9 @@ def test_the_other_index_is_refused_with_what_is_allowed(world: Api) -> None:
 
 def test_a_search_never_answers_fewer_than_there_are(world: Api) -> None:
     reader = world.reader("recruiter")
-    answer = reader.post("/vectors/profile/recruiter/search", json={"index": "people_v1", "query": "x", "k": 100})
+    answer = reader.post(
+        "/vectors/profile/recruiter/search", json={"index": "people_v1", "query": "x", "k": 100}
+    )
     assert answer.json()["returned"] == 40
     assert answer.json()["truncated"] is False
 
@@ -105,7 +107,7 @@ def test_analytic_sql_holds_the_profile_s_relations_alone(world: Api) -> None:
     table = pa.ipc.open_stream(io.BytesIO(arrow.content)).read_all()
     assert table.to_pydict() == {"vendor": ["acme", "globex"], "n": [150, 150]}
     lines = reader.post("/query/sql", json={"sql": sql}, headers={"Accept": "application/x-ndjson"}).text
-    assert [json.loads(line) for line in lines.splitlines()][0] == {"vendor": "acme", "n": 150}
+    assert json.loads(lines.splitlines()[0]) == {"vendor": "acme", "n": 150}
     csv = reader.post("/query/sql", json={"sql": sql}, headers={"Accept": "text/csv"}).text
     assert csv.splitlines()[0] == '"vendor","n"'
 
@@ -115,7 +117,9 @@ def test_a_row_that_goes_or_changes_is_gone_from_search_in_the_same_transaction(
 
     def found(query: str) -> list[str]:
         body = {"index": "people_v1", "query": query, "k": 1}
-        return [h["doc_key"] for h in reader.post("/vectors/profile/recruiter/search", json=body).json()["hits"]]
+        return [
+            h["doc_key"] for h in reader.post("/vectors/profile/recruiter/search", json=body).json()["hits"]
+        ]
 
     assert found("s7") == ["7"]
     with world.deployed.connect("owner") as owner:

@@ -53,7 +53,10 @@ async def test_a_read_that_fails_undoes_what_came_before_it(database: Database) 
     async with database.pool.connection() as connection:
         calls = [
             Call(b"select set_config('role', %s, true)", [owner]),
-            Call(b"insert into lakeward.relation (name, kind) values ('undone', 'dataset') returning 1 as a", ()),
+            Call(
+                b"insert into lakeward.relation (name, kind) values ('undone', 'dataset') returning 1 as a",
+                (),
+            ),
             Call(b"select 1 / %s::int as a, 1 as b", [0]),
         ]
         with pytest.raises(psycopg.errors.DivisionByZero):
@@ -91,11 +94,15 @@ async def test_a_cancelled_read_leaves_no_other_s_answer_behind(database: Databa
     slow.cancel()
     with pytest.raises(asyncio.CancelledError):
         await slow
-    answers = await asyncio.gather(*(scope.fetch(Pair, "select %s::int as a, 1 as b", [n]) for n in range(12)))
+    answers = await asyncio.gather(
+        *(scope.fetch(Pair, "select %s::int as a, 1 as b", [n]) for n in range(12))
+    )
     assert [rows[0].a for rows in answers] == list(range(12))
 
 
-async def test_more_statements_than_are_kept_start_over(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_statements_than_are_kept_start_over(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("app.db.round_trip.MAX_PREPARED", 5)
     assert MAX_PREPARED > 5
     async with database.pool.connection() as connection:

@@ -1,6 +1,5 @@
 """Deferring, watching and cancelling jobs, as the steward."""
 
-
 import pytest
 
 from app.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
@@ -40,7 +39,9 @@ async def test_the_bare_service_login_may_not_defer(database):
 
 
 @pytest.mark.parametrize("verb", [get_job, cancel_job])
-@pytest.mark.parametrize("job_id", ["", "1", "x" * 5000, "2ba95a91-1ed9-41bc-b2a9-2ba7f5d5ff77", "\0", "' or 1=1"])
+@pytest.mark.parametrize(
+    "job_id", ["", "1", "x" * 5000, "2ba95a91-1ed9-41bc-b2a9-2ba7f5d5ff77", "\0", "' or 1=1"]
+)
 async def test_what_is_no_job_is_not_found(database, verb, job_id):
     with pytest.raises(NotFoundError):
         await verb(database.steward(), job_id)
