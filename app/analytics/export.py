@@ -68,6 +68,10 @@ def export_relations(
             return tables
     except adbc_driver_manager.Error as exc:
         raise _translate(exc) from exc
+    except pa.ArrowInvalid as exc:
+        raise InvalidQueryError(
+            "a number in one of the query's relations has more than 38 digits, or is none; the engine cannot hold it"
+        ) from exc
 
 
 def _read(cursor: dbapi.Cursor, relation: RelationColumns, limit_bytes: int) -> pa.Table:

@@ -18,10 +18,10 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 def to_answer(result: QueryResult) -> QueryAnswer:
     """The answer as Struct, rows as lists in the order of the columns."""
-    table = result.table
+    table = _microseconds(result.table)
     columns = [column.to_pylist() for column in table.columns]
     return QueryAnswer(
-        columns=[ResultColumn(name=field.name, type=str(field.type)) for field in table.schema],
+        columns=[ResultColumn(name=field.name, type=str(field.type)) for field in result.table.schema],
         rows=[list(row) for row in zip(*columns, strict=True)],
         row_count=table.num_rows,
         truncated=result.truncated,
@@ -30,12 +30,28 @@ def to_answer(result: QueryResult) -> QueryAnswer:
     )
 
 
+def _microseconds(table: pa.Table) -> pa.Table:
+    """Python's times end at microseconds, and the engine's own now() has nanoseconds; what is finer is cut off."""
+    for position, field in enumerate(table.schema):
+        kind = field.type
+        if pa.types.is_timestamp(kind) and kind.unit == "ns":
+            coarser: pa.DataType = pa.timestamp("us", kind.tz)
+        elif pa.types.is_time64(kind) and kind.unit == "ns":
+            coarser = pa.time64("us")
+        elif pa.types.is_duration(kind) and kind.unit == "ns":
+            coarser = pa.duration("us")
+        else:
+            continue
+        table = table.set_column(position, field.name, table.column(position).cast(coarser, safe=False))
+    return table
+
+
 def _json(result: QueryResult) -> bytes:
     return msgspec.json.encode(to_answer(result))
 
 
 def _ndjson(result: QueryResult) -> bytes:
-    return msgspec.json.Encoder().encode_lines(result.table.to_pylist())
+    return msgspec.json.Encoder().encode_lines(_microseconds(result.table).to_pylist())
 
 
 def _csv(result: QueryResult) -> bytes:
