@@ -11,6 +11,7 @@ from app.access.service import create_key, get_whoami, list_keys, revoke_key
 from app.db.database import Database
 from app.web.identity import Principal, require_admin
 from app.web.paging import Cursor, Limit, Page
+from app.web.parameters import MAX_JSON_BYTES
 from app.web.problems import problem_responses
 
 
@@ -58,4 +59,6 @@ async def delete_key(
     return key
 
 
-router = Router("/", route_handlers=[whoami, post_key, get_keys, delete_key])
+router = Router(
+    "/", route_handlers=[whoami, post_key, get_keys, delete_key], request_max_body_size=MAX_JSON_BYTES
+)

@@ -14,6 +14,7 @@ from app.analytics.plan import plan_limits
 from app.analytics.service import query
 from app.db.database import Database
 from app.web.identity import Principal
+from app.web.parameters import MAX_JSON_BYTES
 from app.web.problems import problem_responses
 
 RESPONSES = {
@@ -38,4 +39,4 @@ async def post_sql(
     return Response(body, media_type=media_type, headers=headers)
 
 
-router = Router("/", route_handlers=[post_sql])
+router = Router("/", route_handlers=[post_sql], request_max_body_size=MAX_JSON_BYTES)

@@ -9,6 +9,7 @@ from app.catalog.service import create_or_update_dataset, delete_dataset, get_da
 from app.db.database import Database
 from app.web.identity import Principal, require_admin
 from app.web.paging import Cursor, Limit, Page
+from app.web.parameters import MAX_JSON_BYTES
 from app.web.problems import problem_responses
 from app.web.responses import created_or_updated
 
@@ -61,4 +62,5 @@ async def delete_dataset_by_name(
 router = Router(
     "/catalog/datasets",
     route_handlers=[post_dataset, get_datasets, get_dataset_by_name, delete_dataset_by_name],
+    request_max_body_size=MAX_JSON_BYTES,
 )

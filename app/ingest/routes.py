@@ -14,7 +14,7 @@ from app.ingest.requests import IngestAccepted, Ingested, IngestForm, IngestPlan
 from app.ingest.service import find_duplicate, ingest
 from app.ingest.tasks import defer_ingest
 from app.ingest.upload import Upload, save_upload
-from app.web.identity import Principal, require_admin
+from app.web.identity import Principal, guard_admin
 from app.web.problems import problem_responses
 
 #: A larger file is loaded by a job, and the request answers at once.
@@ -29,7 +29,7 @@ RESPONSES = {
 }
 
 
-@post("/ingest/file", status_code=201, responses=RESPONSES, tags=["ingest"])
+@post("/ingest/file", status_code=201, responses=RESPONSES, guards=[guard_admin], tags=["ingest"])
 async def post_file(
     data: MultipartBody[IngestForm],
     principal: NamedDependency[Principal],
@@ -39,7 +39,6 @@ async def post_file(
     bucket: Annotated[str | None, HeaderParameter(name="X-Lakehouse-Bucket", max_length=200)] = None,
 ) -> Response[Ingested | IngestAccepted]:
     """Load a CSV, JSON, NDJSON or Parquet file into a dataset: all of it or nothing."""
-    require_admin(principal)
     if bucket is not None:
         raise UnavailableError(f"no bucket {bucket!r} is configured; leave X-Lakehouse-Bucket out")
     if data.home != "table":

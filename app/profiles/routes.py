@@ -9,6 +9,7 @@ from app.profiles.models import DeletedProfile, Profile, ProfileRequest
 from app.profiles.service import create_or_update_profile, delete_profile, get_profile, list_profiles
 from app.web.identity import Principal, require_admin
 from app.web.paging import Cursor, Limit, Page
+from app.web.parameters import MAX_JSON_BYTES
 from app.web.problems import problem_responses
 from app.web.responses import created_or_updated
 
@@ -62,5 +63,7 @@ async def delete_profile_by_id(
 
 
 router = Router(
-    "/catalog/profiles", route_handlers=[post_profile, get_profiles, get_profile_by_id, delete_profile_by_id]
+    "/catalog/profiles",
+    route_handlers=[post_profile, get_profiles, get_profile_by_id, delete_profile_by_id],
+    request_max_body_size=MAX_JSON_BYTES,
 )

@@ -21,6 +21,7 @@ from app.vectors.models import (
 from app.vectors.service import create_index, delete_index, get_index, list_indexes
 from app.web.identity import Principal, act_as_profile, require_admin
 from app.web.paging import Cursor, Limit, Page
+from app.web.parameters import MAX_JSON_BYTES
 from app.web.problems import problem_responses
 
 TAGS = ["vectors"]
@@ -114,4 +115,5 @@ router = Router(
         post_activate,
         post_search,
     ],
+    request_max_body_size=MAX_JSON_BYTES,
 )

@@ -122,6 +122,15 @@ def require_admin(principal: Principal) -> None:
         raise ForbiddenError("this needs an admin key")
 
 
+def guard_admin(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Litestar guard of a route with a large body: who may not send it is told so before it is read.
+
+    Raises:
+        ForbiddenError: see require_admin.
+    """
+    require_admin(connection.scope["user"])
+
+
 async def act_as_profile(request: Request[Any, Any, Any], principal: Principal, profile: str) -> Principal:
     """The caller as the reader of `profile`: itself when it is its own, an admin in its place.
 

@@ -9,6 +9,9 @@ from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from app.errors import InvalidInputError
 
+#: Of a JSON body, which is read into memory whole; the largest there is lists 10,000 bindings in half of this.
+MAX_JSON_BYTES = 2 * 1024 * 1024
+
 
 @lru_cache(maxsize=1024)
 def _known(handler: HTTPRouteHandler) -> frozenset[str]:

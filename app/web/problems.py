@@ -1,6 +1,7 @@
 """Errors on the wire: application/problem+json (RFC 9457) with a stable `code` and what helps the caller."""
 
 import logging
+import traceback
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,8 @@ from app.errors import LakewardError
 
 log = logging.getLogger(__name__)
 
+#: Turns malformed JSON into an error of its own, and lets these two through.
+BODY_DECODER = "litestar.serialization.msgspec_hooks"
 MEDIA_TYPE = "application/problem+json"
 _CODES = {
     400: "invalid_input",
@@ -95,10 +98,19 @@ def _describe(item: Any) -> str:
 
 
 def handle_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:
-    """A fault of ours: the log has it, the caller gets no detail."""
+    """A fault of ours: the log has it, the caller gets no detail. Or a body that the framework cannot decode."""
+    if isinstance(exc, RecursionError | UnicodeDecodeError) and _raised_in(exc) == BODY_DECODER:
+        detail = "the body is not JSON in UTF-8, or is nested too deep"
+        return _respond(_document("invalid_input", "Bad Request", 400, detail), {})
     log.error("%s %s failed", request.method, request.url.path, exc_info=exc)
     detail = "an internal error; the server's log has the details"
     return _respond(_document("internal_error", "Internal Server Error", 500, detail), {})
+
+
+def _raised_in(exc: Exception) -> str:
+    """The module whose code raised it."""
+    *_, (frame, _) = traceback.walk_tb(exc.__traceback__)
+    return str(frame.f_globals.get("__name__", ""))
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {
