@@ -13,7 +13,7 @@ from app.db.bootstrap import bootstrap
 from app.db.deployment import Credentials, Deployment, create_credentials, find_credentials, save_credentials
 from app.db.install import install
 from app.db.resources import ALEMBIC_INI
-from app.errors import UnavailableError
+from app.errors import SettingsError, UnavailableError
 
 #: A migration waits this long for a lock that a running app holds, then gives up with nothing changed.
 LOCK_TIMEOUT = "10s"
@@ -58,6 +58,11 @@ def _connect(dsn: str) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(dsn, connect_timeout=10, client_encoding="utf8")
     except psycopg.OperationalError as exc:
         raise UnavailableError(f"Postgres cannot be reached: {_first_line(exc)}") from exc
+    except psycopg.ProgrammingError as exc:
+        # its own message would show the password
+        raise SettingsError(
+            "database_url is no Postgres URL; it looks like postgresql://user:password@host/db"
+        ) from exc
 
 
 def _first_line(exc: Exception) -> str:

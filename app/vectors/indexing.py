@@ -19,7 +19,7 @@ from app.db.builder import building
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
-from app.errors import ConflictError, NotFoundError, ProviderError
+from app.errors import ConflictError, InternalError, NotFoundError, ProviderError
 from app.models.protocol import Embedder
 from app.vectors.chunking import compose_text, plan_chunks
 from app.vectors.models import IndexRow
@@ -101,13 +101,17 @@ async def index_pending(database: Database, embedder: Embedder, name: str, repor
     done_rows = done_chunks = 0
     await report(before, rows)
     queue: asyncio.Queue[_Batch | None] = asyncio.Queue(maxsize=QUEUE_SIZE)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_embed_all(owner, embedder, index, queue))
-        while (batch := await queue.get()) is not None:
-            done_chunks += await _write(owner, index, batch)
-            done_rows += len(batch.rows)
-            await report(before + done_rows, max(rows, before + done_rows))
-    await _finish(database, owner, name)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_embed_all(owner, embedder, index, queue))
+            while (batch := await queue.get()) is not None:
+                done_chunks += await _write(owner, index, batch)
+                done_rows += len(batch.rows)
+                await report(before + done_rows, max(rows, before + done_rows))
+        await _finish(database, owner, name)
+    except (InternalError, ExceptionGroup):
+        await get_index_row(owner, name)  # it may have been deleted, with the tables this works on
+        raise
     return Indexed(index=name, rows=done_rows, chunks=done_chunks)
 
 

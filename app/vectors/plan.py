@@ -31,7 +31,12 @@ def plan_index(request: IndexRequest, dataset: DatasetRow, columns: list[StoredC
             f"dataset {dataset.name!r} has no row key, and an index needs one; name a unique column with "
             "POST /catalog/datasets {name, row_key} or --row-key at ingest"
         )
-    known = {column.name for column in columns}
+    known = {column.name: column.type for column in columns}
+    if known.get(dataset.row_key) in ("jsonb", "text[]"):
+        raise InvalidInputError(
+            f"the row key {dataset.row_key!r} of {dataset.name!r} is {known[dataset.row_key]}; "
+            "an index needs one of a single value"
+        )
     missing = [column for column in request.text_columns if column not in known]
     if missing:
         raise NotFoundError(
