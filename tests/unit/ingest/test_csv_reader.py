@@ -63,6 +63,12 @@ def test_each_type_is_found_and_exact(extract: Any) -> None:
         (["2024-02-30"], "text"),
         (["2024-01-01 00:00:00.1234567"], "text"),
         (["24:30:00"], "text"),
+        (["24:00:00"], "text"),
+        (["2024-01-01 00:00:00", "infinity"], "text"),
+        (["0044-03-15 (BC) 00:00:00"], "text"),
+        (["12345-01-01 00:00:00"], "text"),
+        (["0000-01-01"], "text"),
+        (["2024-01-01 00:00:00+99:00"], "text"),
     ],
 )
 def test_nothing_is_rounded_or_reinterpreted(extract: Any, values: list[str], expected: str) -> None:
@@ -142,6 +148,13 @@ def test_too_many_columns_are_refused(extract: Any) -> None:
     line = ",".join(f"c{i}" for i in range(1_501))
     with pytest.raises(InvalidFileError, match="1,501 columns"):
         extract(line + "\n" + line + "\n")
+
+
+def test_as_many_columns_as_a_table_can_have_are_read(extract: Any) -> None:
+    header = ",".join(f"c{i}" for i in range(1_500))
+    types, rows, _ = extract(header + "\n" + (",".join(["1", "x"] * 750) + "\n") * 300)
+    assert list(types.values()) == ["bigint", "text"] * 750
+    assert (len(rows), rows[-1]["c1498"], rows[-1]["c1499"]) == (300, 1, "x")
 
 
 def test_batches_are_bounded_and_in_order(tmp_path: Path) -> None:
