@@ -12,6 +12,10 @@ declare
 begin
   select r.name into dataset_name from lakeward.relation r where r.id = item.relation_id;
   if tg_op = 'DELETE' then
+    -- in the order in which searches and the indexing job take them, or each could wait for the other
+    execute format(
+      'lock table vec.%I, vec.%I, vec.%I in access exclusive mode', item.name, item.name || '_pending', item.name || '_text'
+    );
     execute format('drop trigger if exists %I on lake.%I', 'track_insert_' || item.id, dataset_name);
     execute format('drop trigger if exists %I on lake.%I', 'track_update_' || item.id, dataset_name);
     execute format('drop trigger if exists %I on lake.%I', 'track_delete_' || item.id, dataset_name);

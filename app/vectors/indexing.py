@@ -153,6 +153,8 @@ async def _read_pending(owner: Scope, index: IndexRow) -> AsyncIterator[list[_Pe
 async def _write(owner: Scope, index: IndexRow, batch: _Batch) -> int:
     """Write the chunks of the rows that are still as they were read; how many chunks that were."""
     async with owner.begin() as transaction:
+        # first, as whoever deletes the index does; the other order would be a deadlock
+        await transaction.execute(sql.SQL("lock table {} in row exclusive mode").format(table(index.name)))
         ready = await _claim_rows(transaction, index, batch.rows)
         keep = [position for position, chunk in enumerate(batch.chunks) if chunk.row_key in ready]
         if keep:
@@ -200,8 +202,8 @@ class _Counts(msgspec.Struct, frozen=True):
 async def _count_rows(owner: Scope, index: IndexRow) -> tuple[int, int]:
     """All rows of the relation, and those that wait; a resumed job goes on counting where it was."""
     statement = sql.SQL(
-        "select (select count(*) from {}) as rows, (select count(*) from {}) as pending"
-    ).format(sql.Identifier("lake", index.source), table(index.name, "_pending"))
+        "select (select count(*) from {}) as pending, (select count(*) from {}) as rows"
+    ).format(table(index.name, "_pending"), sql.Identifier("lake", index.source))
     counts = (await owner.fetch(_Counts, statement))[0]
     return counts.rows, counts.pending
 
