@@ -15,9 +15,13 @@ from app.ingest.column_names import check_column_count
 from app.ingest.text_file import TextFile
 
 _SNIFF_ROWS = 4_096
+#: Any line is a row of one column, so rows of several columns weigh more: a file of which a third fits them is ragged.
+_WIDE_BONUS = 4
 _DELIMITERS = ",;\t|"
 #: Python's csv stops at 128 kB a cell otherwise; this is process-wide, and lines are checked before.
 csv.field_size_limit(64 * 1024 * 1024)
+#: What Excel writes and reads before the header.
+_SEP_LINE = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)
 _LOOKS_LIKE_DATA = re.compile(r"\s*[-+]?(\d+([.,]\d+)*([eE][-+]?\d+)?|\d{4}-\d\d-\d\d.*)\s*")
 
 
@@ -34,18 +38,22 @@ class Dialect(Struct, frozen=True):
 
 
 def find_dialect(con: duckdb.DuckDBPyConnection, text: TextFile) -> Dialect:
-    """The dialect under which the file has rows; of several, the one that DuckDB's sniffer likes most.
+    """The dialect under which most of the file's first lines are rows; the first of equals.
 
     Raises:
         InvalidFileError: more columns than a table can have, or no dialect gives any row.
     """
-    plausible: list[Dialect] = []
+    plausible: list[tuple[int, Dialect]] = []
     for dialect in _candidates(con, text):
         check_column_count(dialect.width)
-        if _has_rows(con, text, dialect):
+        rows = _count_rows(con, text, dialect)
+        if dialect.width > 1 and rows >= min(_SNIFF_ROWS, text.lines - dialect.skip - dialect.has_header) > 0:
             return dialect
-        plausible.append(dialect)
-    headers = [d for d in plausible if d.has_header and d.skip == 0 and text.lines <= 1]
+        plausible.append((rows * (_WIDE_BONUS if dialect.width > 1 else 1), dialect))
+    score, best = max(plausible, key=lambda found: found[0])
+    if score:
+        return best
+    headers = [d for _, d in plausible if d.has_header and d.skip == 0 and text.lines <= 1]
     if headers:
         return headers[0]
     raise InvalidFileError("no line of the file can be read as a CSV row; is it another kind of file?")
@@ -87,6 +95,9 @@ def quote_literal(text: str) -> str:
 def _candidates(con: duckdb.DuckDBPyConnection, text: TextFile) -> Iterator[Dialect]:
     """Lenient first: strict sniffing takes a ragged file for one column, or skips its first half."""
     first = _read_start(text)
+    if named := _SEP_LINE.match(first):
+        rest = _guess(first[named.end() :], named[1])
+        yield _with_honest_header(text, replace(rest, skip=1))
     for strict in (False, True):
         sniffed = _sniff(con, text, strict=strict)
         if sniffed and (sniffed.quote == '"' or not first.startswith('"')):
@@ -112,10 +123,10 @@ def _sniff(con: duckdb.DuckDBPyConnection, text: TextFile, *, strict: bool) -> D
     return Dialect(row[0], quote, escape, int(row[3]), bool(row[4]), int(row[5]), row[1] != "(empty)")
 
 
-def _guess(start: str) -> Dialect:
+def _guess(start: str, delimiters: str = _DELIMITERS) -> Dialect:
     """RFC 4180 with the delimiter that gives the first line most cells."""
     lines = start.splitlines(keepends=True)[:100]
-    rows = {d: _first_row(csv.reader(lines, delimiter=d)) for d in _DELIMITERS}
+    rows = {d: _first_row(csv.reader(lines, delimiter=d)) for d in delimiters}
     delimiter = max(rows, key=lambda d: len(rows[d]))
     return Dialect(delimiter, '"', '"', 0, True, max(1, len(rows[delimiter])))
 
@@ -136,12 +147,14 @@ def _with_honest_header(text: TextFile, dialect: Dialect) -> Dialect:
     return replace(dialect, has_header=has_header)
 
 
-def _has_rows(con: duckdb.DuckDBPyConnection, text: TextFile, dialect: Dialect) -> bool:
+def _count_rows(con: duckdb.DuckDBPyConnection, text: TextFile, dialect: Dialect) -> int:
+    """The rows among the first that fit, at most as many as are sniffed."""
     source = plan_read(text, dialect, "ignore_errors=true")
+    sql = f"SELECT count(*) FROM (SELECT c0 FROM {source} LIMIT {_SNIFF_ROWS})"  # noqa: S608 - plan_read quotes
     try:
-        return bool(con.execute(f"SELECT c0 FROM {source} LIMIT 1").fetchall())  # noqa: S608 - plan_read quotes
+        return int(con.execute(sql).fetchall()[0][0])
     except duckdb.Error:
-        return False
+        return 0
 
 
 def _read_start(text: TextFile) -> str:

@@ -41,7 +41,8 @@ def _is_damaged_utf8(window: bytes) -> bool:
     text = window.decode("utf-8", "surrogateescape")
     good = sum(1 for char in text if ord(char) > 127 and not 0xDC80 <= ord(char) <= 0xDCFF)
     bad = sum(1 for char in text if 0xDC80 <= ord(char) <= 0xDCFF)
-    return good > bad
+    # text of other encodings makes a valid sequence by chance at most once in ten characters
+    return 2 * good >= bad
 
 
 def _guess(window: bytes) -> str:

@@ -19,7 +19,7 @@ from app.ingest.encoding import detect_encoding
 CHUNK = 1 << 20
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MARK, MARK_END = "\ufdd0", "\ufdd1"
-MARK_PATTERN = re.compile(f"{MARK}([NU])([0-9]+){MARK_END}")
+MARK_PATTERN = re.compile(f"{MARK}([NU])([0-9]{{1,12}}){MARK_END}")
 MARK_REASONS = {"N": "contains a NUL byte", "U": "is not valid text in the file's encoding"}
 #: A decompression bomb: more than 200 bytes out of each byte in, once it matters (DEFLATE can do 1,032 to 1).
 MAX_RATIO, RATIO_FREE_BYTES = 200, 64 * 1024 * 1024
@@ -128,6 +128,7 @@ def open_text(path: Path, workdir: Path, *, check_lines: bool = True, table: boo
     with path.open("rb") as file:
         sample = file.read(65_536)
     _refuse_binary(sample)
+    _refuse_blank(path, sample)
     encoding = detect_encoding(path, sample, None)
     survey = _survey(path, check_lines=check_lines and encoding in ("utf-8", "utf-8-sig"))
     if table and encoding == "utf-8" and survey.bad_offset is not None:
@@ -140,6 +141,8 @@ def open_text(path: Path, workdir: Path, *, check_lines: bool = True, table: boo
     clean = workdir / "utf8"
     marked = _transcode(path, clean, encoding, unify=unify or (table and not encoding.startswith("utf-8")))
     survey = _survey(clean, check_lines=check_lines)
+    if not survey.size:
+        raise InvalidFileError("the file is empty, but for a byte order mark")
     return TextFile(clean, survey.size, survey.lines, survey.longest, has_marks=marked)
 
 
@@ -154,6 +157,14 @@ def _refuse_binary(sample: bytes) -> None:
         (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     ):
         raise InvalidFileError("the file is binary, not text: it is full of control characters")
+
+
+def _refuse_blank(path: Path, sample: bytes) -> None:
+    """Refuse a file of nothing but white space, NUL bytes and a byte order mark."""
+    if len(sample) < CHUNK and path.stat().st_size == len(sample):
+        rest = sample.removeprefix(codecs.BOM_UTF8).removeprefix(codecs.BOM_UTF16_LE)
+        if not rest.removeprefix(codecs.BOM_UTF16_BE).strip(b" \t\r\n\x00"):
+            raise InvalidFileError("the file is empty: nothing but blanks or NUL bytes")
 
 
 def _survey(path: Path, *, check_lines: bool) -> _Survey:

@@ -34,6 +34,20 @@ def test_damaged_utf8_and_nul_bytes_are_marked_with_their_line(tmp_path: Path) -
     assert MARK_PATTERN.findall(file.path.read_text()) == [("N", "3"), ("U", "4")]
 
 
+def test_a_transfer_that_ended_inside_a_character_is_still_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes("Müller,1\nKöln,é".encode()[:-1])
+    assert open_text(path, tmp_path).path.read_text().startswith("Müller,1\nKöln,\ufdd0U2")
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf", b"\xff\xfe", b"\0" * 50, b" \r\n\n", b"\xff\xfe\0\0"])
+def test_a_file_of_nothing_is_empty(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(content)
+    with pytest.raises(InvalidFileError, match="empty"):
+        open_text(path, tmp_path)
+
+
 def test_an_endless_line_is_refused_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "f"
     with path.open("wb") as file:
