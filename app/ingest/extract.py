@@ -101,9 +101,11 @@ def _find_format(path: Path, filename: str) -> Format:
         return "parquet"
     suffixes = [suffix.lower() for suffix in Path(filename).suffixes if suffix.lower() not in (".gz", ".gzz")]
     named = _EXTENSIONS.get(suffixes[-1]) if suffixes else None
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if named == "ndjson" and text.startswith(b"["):
+        return "json"
     if named and named != "json":
         return named
-    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] in (b"{", b"[") or named == "json":
         return "ndjson" if _is_ndjson(text) else "json"
     return "csv"

@@ -1,5 +1,7 @@
 """How the types of Arrow become ours: which column a field gives, and how its values are converted."""
 
+import math
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +11,7 @@ from msgspec import Struct
 from app.ingest.arrow_types import MAX_DIGITS, get_arrow_type
 from app.ingest.json_values import MAX_FLATTEN, encode_json
 from app.ingest.models import ColumnType
+from app.ingest.parquet_time import as_readable
 
 _t = pa.types
 
@@ -100,7 +103,7 @@ def convert_leaf(array: pa.Array, leaf: Leaf) -> pa.Array:
     """The values in exactly the Arrow type of the leaf's column.
 
     Raises:
-        pa.ArrowInvalid: a value that the type does not hold, such as nanoseconds; nothing is rounded.
+        pa.ArrowInvalid: a value that the type does not hold; nothing is rounded.
     """
     if _t.is_dictionary(array.type):
         array = array.dictionary_decode()
@@ -109,6 +112,10 @@ def convert_leaf(array: pa.Array, leaf: Leaf) -> pa.Array:
         return pa.ExtensionArray.from_storage(target, _as_json(array))
     if isinstance(array, pa.ExtensionArray):
         return pa.array([None if v is None else str(v) for v in array.to_pylist()], target)
+    if leaf.type == "text" and _t.is_duration(array.type) and array.type.unit == "ns":
+        return pa.array(
+            [None if v is None else f"{v} ns" for v in array.cast(pa.int64()).to_pylist()], target
+        )
     if leaf.type == "text" and not _castable_to_text(array.type):
         return pa.array([None if v is None else str(v) for v in array.to_pylist()], target)
     if leaf.type == "text[]":
@@ -119,21 +126,25 @@ def convert_leaf(array: pa.Array, leaf: Leaf) -> pa.Array:
 
 
 def _castable_to_text(kind: pa.DataType) -> bool:
-    return _is_text(kind) or bool(_t.is_decimal(kind))
+    return _is_text(kind) or bool(_t.is_decimal(kind) or _t.is_timestamp(kind) or _t.is_time(kind))
 
 
 def _as_json(array: pa.Array) -> pa.Array:
     if isinstance(array, pa.ExtensionArray):
         return array.storage.cast(pa.string())
-    return pa.array([None if v is None else encode_json(_plain(v)) for v in array.to_pylist()], pa.string())
+    readable = as_readable(array.type)
+    values = (array if readable == array.type else array.cast(readable)).to_pylist()
+    return pa.array([None if v is None else encode_json(_plain(v)) for v in values], pa.string())
 
 
 def _plain(value: Any) -> Any:
-    """The value with only what JSON has; bytes as hex, other types as text, maps as lists of pairs."""
+    """The value with only what JSON has; bytes as hex, other types and NaN as text, maps as lists of pairs."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, bytes):
         return value.hex()
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    if isinstance(value, float | Decimal):
+        return value if math.isfinite(value) else str(value)
+    return value if isinstance(value, str | int | bool | None) else str(value)

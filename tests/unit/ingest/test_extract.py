@@ -25,6 +25,7 @@ def read(path: Path, content: bytes, filename: str, format: Format | None = None
         (b'{"a": 1}\n{"a": 2}\n', "x.jsonl", "ndjson"),
         (b'{"a": 1}\n{"a": 2}\n', "x.json", "ndjson"),
         (b'[{"a": 1}]', "upload", "json"),
+        (b'[\n{"a": 1},\n{"a": 2}\n]\n', "x.ndjson", "json"),
         (b"a,b\n1,2\n", "upload", "csv"),
         (gzip.compress(b'{"a": 1}\n'), "x.ndjson.gz", "ndjson"),
         (gzip.compress(b"a\n") + gzip.compress(b"1\n2\n"), "x.csv.gz", "csv"),

@@ -66,10 +66,51 @@ def test_a_null_struct_hides_its_fields(tmp_path: Path) -> None:
     assert rows == [{"s_x": 1}, {"s_x": None}]
 
 
-def test_nanoseconds_are_refused_rather_than_cut(tmp_path: Path) -> None:
-    path = write(tmp_path / "f", at=pa.array([1_000_000_001], pa.timestamp("ns")))
-    with pytest.raises(InvalidFileError, match="would lose data"):
-        read(path)
+def test_nanoseconds_that_microseconds_do_not_hold_are_text(tmp_path: Path) -> None:
+    fine, coarse = pa.array([1, 1_001], pa.timestamp("ns")), pa.array([1_000, None], pa.timestamp("ns"))
+    nested = pa.StructArray.from_arrays([fine, coarse], ["f", "c"])
+    at_noon = pa.array([1, None], pa.time64("ns"))
+    columns = {
+        "a.b": coarse,
+        "fine": fine,
+        "coarse": coarse,
+        "n": nested,
+        "t": at_noon,
+        "l": pa.array([[1], None]),
+    }
+    columns["l"] = columns["l"].cast(pa.list_(pa.timestamp("ns")))
+    types, rows, _ = read(write(tmp_path / "f", **columns))
+    assert types == {
+        "a.b": "timestamp", "fine": "text", "coarse": "timestamp", "n_f": "text", "n_c": "timestamp", "t": "text",
+        "l": "jsonb",
+    }  # fmt: skip
+    assert (rows[1]["fine"], rows[0]["t"]) == ("1970-01-01 00:00:00.000001001", "00:00:00.000000001")
+    assert (rows[0]["coarse"], rows[0]["l"]) == (
+        datetime(1970, 1, 1, 0, 0, 0, 1),
+        '["1970-01-01 00:00:00.000000001"]',
+    )
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pa.array([0, 2**63 - 1], pa.timestamp("us", "UTC")),
+        pa.array([0, -(2**63)], pa.timestamp("us")),
+        pa.array([0, 2**60], pa.timestamp("ms")),
+        pa.array([0, 2**31 - 1], pa.int32()).cast(pa.date32()),
+    ],
+)
+def test_dates_outside_the_calendar_are_rejects(tmp_path: Path, bad: pa.Array) -> None:
+    _, rows, opened = read(write(tmp_path / "f", at=bad, k=["good", "bad"]))
+    assert ([row["k"] for row in rows], opened.rejected) == (["good"], 1)
+    assert "years 1 to 9999" in opened.rejects[0].reason
+    with pytest.raises(InvalidFileError, match="no row"):
+        read(write(tmp_path / "f", at=bad[1:]))
+
+
+def test_numbers_inside_lists_keep_what_json_cannot_say(tmp_path: Path) -> None:
+    path = write(tmp_path / "f", f=[[float("nan"), 1.5]], d=[[Decimal("1.10")]])
+    assert read(path)[1] == [{"f": '["nan",1.5]', "d": "[1.10]"}]
 
 
 def test_rows_with_nul_are_rejects(tmp_path: Path) -> None:
