@@ -11,6 +11,7 @@ from litestar.di import Provide
 from app.access.first_key import ensure_admin_key
 from app.access.routes import router as access_router
 from app.access.service import KeyAuthenticator
+from app.analytics.child import QueryProcesses
 from app.analytics.routes import router as analytics_router
 from app.catalog.routes import router as catalog_router
 from app.db.database import open_database
@@ -61,6 +62,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.embedder = embedder
             app.state.authenticator = KeyAuthenticator(database)
             app.state.searcher = Searcher(database, embedder)
+            app.state.query_processes = QueryProcesses()
             if with_worker:
                 await sweep_leftovers(database, settings.home / "uploads")
                 queue = build_queue(database, embedder, settings)

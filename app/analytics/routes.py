@@ -33,7 +33,14 @@ async def post_sql(
     """One SELECT over the caller's relations; JSON, NDJSON, CSV, Parquet or Arrow IPC by `Accept`."""
     media_type = plan_format(request.headers.get("accept", ""))
     limits = plan_limits(data, request.app.state.settings.query)
-    result = await query(database, principal.scope(database), principal.profile, data, limits)
+    result = await query(
+        database,
+        request.app.state.query_processes,
+        principal.scope(database),
+        principal.profile,
+        data,
+        limits,
+    )
     body = await asyncio.to_thread(FORMATS[media_type], result)
     headers = {"X-Lakehouse-Truncated": "true"} if result.truncated else {}
     return Response(body, media_type=media_type, headers=headers)
