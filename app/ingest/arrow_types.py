@@ -5,12 +5,12 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
-from app.ingest.models import Column, ColumnType
+from app.catalog.models import ColumnType, StoredColumn
 
 #: decimal128's and so our numeric's digits; what does not fit stays text.
 MAX_DIGITS = 38
 #: What opening a file gives: its columns, the schema of its batches, and the batches.
-Opened: TypeAlias = tuple[tuple[Column, ...], pa.Schema, Iterator[pa.RecordBatch]]
+Opened: TypeAlias = tuple[tuple[StoredColumn, ...], pa.Schema, Iterator[pa.RecordBatch]]
 
 _TYPES: dict[ColumnType, pa.DataType] = {
     "boolean": pa.bool_(),
@@ -32,7 +32,7 @@ def get_arrow_type(column_type: ColumnType, scale: int = 0) -> pa.DataType:
     return pa.decimal128(MAX_DIGITS, scale) if column_type == "numeric" else _TYPES[column_type]
 
 
-def plan_schema(columns: tuple[Column, ...], scales: dict[str, int] | None = None) -> pa.Schema:
+def plan_schema(columns: tuple[StoredColumn, ...], scales: dict[str, int] | None = None) -> pa.Schema:
     """The schema of the batches of `columns`; `scales` gives the scale of numeric columns by name."""
     scales = scales or {}
     return pa.schema([(c.name, get_arrow_type(c.type, scales.get(c.name, 0))) for c in columns])

@@ -9,12 +9,12 @@ import duckdb
 import pyarrow as pa
 from msgspec.structs import replace
 
+from app.catalog.models import StoredColumn
 from app.errors import InvalidFileError
 from app.ingest.arrow_types import Opened, plan_schema
 from app.ingest.column_names import check_column_count, plan_column_names
 from app.ingest.csv_dialect import Dialect, find_dialect, plan_read, quote_literal, read_header, read_rows
 from app.ingest.csv_types import CsvType, find_types, plan_cast
-from app.ingest.models import Column
 from app.ingest.rejects import MAX_KEPT, RejectLog
 from app.ingest.text_file import MARK_PATTERN, MARK_REASONS, TextFile
 
@@ -86,11 +86,11 @@ def _connect(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
-def _plan_columns(names: list[str], types: tuple[CsvType, ...]) -> tuple[Column, ...]:
+def _plan_columns(names: list[str], types: tuple[CsvType, ...]) -> tuple[StoredColumn, ...]:
     check_column_count(len(names))
     source_names = [MARK_PATTERN.sub("\ufffd", name) for name in names]
     return tuple(
-        Column(name=name, source_name=source_name.strip(), type=csv_type.type)
+        StoredColumn(name=name, source_name=source_name.strip(), type=csv_type.type)
         for name, source_name, csv_type in zip(
             plan_column_names(source_names), source_names, types, strict=True
         )

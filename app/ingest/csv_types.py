@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 from msgspec import Struct
 
+from app.catalog.models import ColumnType
 from app.ingest.arrow_types import MAX_DIGITS
-from app.ingest.models import ColumnType
 
 _NUMBER = r"\s*-?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]{1,2})?\s*"
 _PLAIN_NUMBER = r"\s*-?(0|[1-9][0-9]*)(\.[0-9]+)?\s*"

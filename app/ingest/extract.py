@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from app.catalog.models import StoredColumn
 from app.errors import InvalidFileError
 from app.ingest.arrow_types import Opened
 from app.ingest.csv_reader import open_csv
 from app.ingest.json_reader import open_json
-from app.ingest.models import Column, Format, Reject
+from app.ingest.models import Format, Reject
 from app.ingest.parquet_reader import open_parquet
 from app.ingest.rejects import RejectLog
 from app.ingest.text_file import open_plain, open_text
@@ -38,7 +39,7 @@ class Extract:
     def __init__(
         self,
         format: Format,
-        columns: tuple[Column, ...],
+        columns: tuple[StoredColumn, ...],
         schema: pa.Schema,
         batches: Iterator[pa.RecordBatch],
         log: RejectLog,

@@ -9,13 +9,14 @@ from typing import Any
 import pyarrow as pa
 from msgspec import Struct
 
+from app.catalog.models import StoredColumn
 from app.errors import InvalidFileError
 from app.ingest.arrow_types import Opened, plan_schema
 from app.ingest.column_names import check_column_count, plan_column_names
 from app.ingest.json_document import RawRecord, find_records_path, scan_records
 from app.ingest.json_types import Seen, convert
 from app.ingest.json_values import Decoded, Problem, decode_strict, flatten
-from app.ingest.models import Column, Format
+from app.ingest.models import Format
 from app.ingest.rejects import RejectLog
 from app.ingest.text_file import MARK_PATTERN, MARK_REASONS, TextFile
 
@@ -27,7 +28,7 @@ Scan = Callable[[], Iterator[RawRecord]]
 
 class _Plan(Struct, frozen=True):
     keys: tuple[Key, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[StoredColumn, ...]
     schema: pa.Schema
     exact: bool
 
@@ -118,7 +119,7 @@ def _plan(seen: dict[Key, Seen], exact: bool) -> _Plan:
     names = plan_column_names(["_".join(path) for path in paths])
     resolved = [seen[key].resolve() for key in keys]
     columns = tuple(
-        Column(name=name, source_name=".".join(path), type=column_type)
+        StoredColumn(name=name, source_name=".".join(path), type=column_type)
         for name, path, (column_type, _) in zip(names, paths, resolved, strict=True)
     )
     scales = {name: scale for name, (_, scale) in zip(names, resolved, strict=True)}

@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.catalog.models import ColumnType
 from app.ingest.arrow_types import MAX_DIGITS
 from app.ingest.json_values import encode_json
-from app.ingest.models import ColumnType
 
 BOOL, INT, WIDE, BIG, FLOAT, EXACT = 1, 2, 4, 8, 16, 32
 TEXT, DATE, TIMESTAMP, TIMESTAMPTZ = 64, 128, 256, 512

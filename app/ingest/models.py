@@ -1,32 +1,10 @@
-"""What ingest speaks about: formats, columns, rejected rows."""
+"""What extraction speaks about besides columns: formats and rejected rows."""
 
 from typing import Literal
 
 from msgspec import Struct
 
 Format = Literal["csv", "json", "ndjson", "parquet"]
-ColumnType = Literal[
-    "boolean",
-    "bigint",
-    "double precision",
-    "numeric",
-    "date",
-    "time",
-    "timestamp",
-    "timestamptz",
-    "text",
-    "text[]",
-    "jsonb",
-    "bytea",
-]
-
-
-class Column(Struct, frozen=True):
-    """A column to load: its name in Postgres, the name it had in the file, and its Postgres type."""
-
-    name: str
-    source_name: str
-    type: ColumnType
 
 
 class Reject(Struct, frozen=True):

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import structs
 
+from app.catalog.models import StoredColumn
 from app.errors import InvalidFileError
 from app.ingest.arrow_types import Opened, plan_schema
 from app.ingest.column_names import check_column_count, plan_column_names
-from app.ingest.models import Column
 from app.ingest.parquet_time import find_outside_calendar, has_nanoseconds, is_exact_in_microseconds
 from app.ingest.parquet_types import Leaf, convert_leaf, find_leaves, get_leaf
 from app.ingest.rejects import RejectLog
@@ -42,7 +42,7 @@ def open_parquet(path: Path, rejects: RejectLog) -> Iterator[Opened]:
             raise InvalidFileError("the Parquet file has no columns")
         names = plan_column_names(["_".join(leaf.path) for leaf in leaves])
         columns = tuple(
-            Column(name=name, source_name=".".join(leaf.path), type=leaf.type)
+            StoredColumn(name=name, source_name=".".join(leaf.path), type=leaf.type)
             for name, leaf in zip(names, leaves, strict=True)
         )
         schema = plan_schema(columns, {n: leaf.scale for n, leaf in zip(names, leaves, strict=True)})

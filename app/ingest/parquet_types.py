@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
+from app.catalog.models import ColumnType
 from app.ingest.arrow_types import MAX_DIGITS, get_arrow_type
 from app.ingest.json_values import MAX_FLATTEN, encode_json
-from app.ingest.models import ColumnType
 from app.ingest.parquet_time import as_readable
 
 _t = pa.types

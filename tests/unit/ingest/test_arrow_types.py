@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
+from app.catalog.models import ColumnType, StoredColumn
 from app.ingest.arrow_types import get_arrow_type, plan_schema
-from app.ingest.models import Column, ColumnType
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ def test_each_type_has_its_arrow_type(column_type: ColumnType, arrow: pa.DataTyp
 
 def test_a_schema_carries_the_scale_of_its_numbers() -> None:
     columns = (
-        Column(name="n", source_name="N", type="numeric"),
-        Column(name="m", source_name="m", type="numeric"),
+        StoredColumn(name="n", source_name="N", type="numeric"),
+        StoredColumn(name="m", source_name="m", type="numeric"),
     )
     schema = plan_schema(columns, {"n": 4})
     assert (schema.field("n").type, schema.field("m").type) == (pa.decimal128(38, 4), pa.decimal128(38, 0))
