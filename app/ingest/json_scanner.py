@@ -15,9 +15,10 @@ from app.ingest.text_file import MAX_LINE_BYTES
 MAX_DEPTH = 200
 _CHUNK = 1 << 20
 _SPACE = re.compile(rb"[ \t\r\n]*")
-_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+# possessive (*+), because a string that ends in the next chunk is tried at every length otherwise
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _STRING_VALUE = re.compile(_STRING, re.DOTALL)
-_TO_BRACKET = re.compile(rb'[^\[\]{}"]*(?:' + _STRING + rb'[^\[\]{}"]*)*[\[\]{}]', re.DOTALL)
+_TO_BRACKET = re.compile(rb'[^\[\]{}"]*+(?:' + _STRING + rb'[^\[\]{}"]*+)*+[\[\]{}]', re.DOTALL)
 _SCALAR = re.compile(rb"[^ \t\r\n,:\[\]{}\"]+")
 
 
