@@ -24,7 +24,8 @@ async def building(database: Database, *, lock: str, memory_bytes: int) -> Async
             database.service_dsn, autocommit=True, prepare_threshold=None, **KEEPALIVE
         ) as connection:
             await connection.execute(
-                "select set_config('maintenance_work_mem', %s, false), set_config('role', %s, false)",
+                "select set_config('maintenance_work_mem', %s, false), set_config('lock_timeout', '300s', false), "
+                "set_config('role', %s, false)",
                 [f"{max(memory_bytes // 1024, 65_536)}kB", database.deployment.owner_role],
             )
             await connection.execute("select pg_advisory_lock(hashtext(%s))", [lock])

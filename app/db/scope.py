@@ -25,6 +25,10 @@ Statement: TypeAlias = LiteralString | bytes | sql.Composed | sql.SQL
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
 
 
+#: A transaction that cannot get its locks gives up: who sits on a table must not stop its other readers for long.
+LOCK_TIMEOUT_MS = "10000"
+
+
 class Actor(msgspec.Struct, frozen=True):
     """Who acts, for the record: as JSON in the transaction's setting `lakeward.actor`, where triggers find it."""
 
@@ -103,7 +107,8 @@ class Scope:
         """A transaction as the scope's role; commits at the end, rolls back on any exception."""
         with translated():
             async with borrowed(self.pool) as connection, connection.transaction():
-                await connection.execute(*self.settings_statement(extra), prepare=True)
+                settings = {"lock_timeout": LOCK_TIMEOUT_MS, **(extra or {})}
+                await connection.execute(*self.settings_statement(settings), prepare=True)
                 yield Transaction(connection)
 
     async def fetch(

@@ -72,7 +72,7 @@ def load_rows(dsn: str, owner_role: str, extract: Extract, row_key: str | None =
     """Write every row of the extract to a new load table, in one transaction. Blocking: run it in a thread.
 
     With a `row_key` the table has its unique index. Index and statistics are made in the transaction that made the
-    table: no WAL is written there, and a first scan after the commit takes 2 s of 1M rows (hint bits, with checksums).
+    table: no WAL is written there; a first scan after the commit takes 2 s of 1M rows (hint bits, with checksums).
 
     Raises:
         DuplicateRowKeyError: a row key is missing, or there twice.

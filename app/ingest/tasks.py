@@ -41,15 +41,15 @@ def register(queue: Queue, settings: Settings) -> None:
             raise InvalidFileError(f"the uploaded file is gone from {path.parent}; send it again")
         size = path.stat().st_size
         await context.report(0, size)
-        answer = await _ingest(context.database, plan, context)
-        await context.report(size, size)
+        # published or not is one transaction, so there is nothing to report in between, and nothing to cancel after it
+        answer = await _ingest(context.database, plan)
         path.unlink(missing_ok=True)
         return answer
 
     queue.register(JOB_KIND, run_ingest)
 
 
-async def _ingest(database: Database, plan: IngestPlan, context: JobContext) -> dict[str, Any]:
+async def _ingest(database: Database, plan: IngestPlan) -> dict[str, Any]:
     answer = await ingest(database, plan)
     return {
         "dataset": answer.dataset,

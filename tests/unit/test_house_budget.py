@@ -29,6 +29,9 @@ NO_TEST_OF_THEIR_OWN = {
 }
 #: Modules whose test has another name.
 TESTED_AS = {
+    "analytics/child.py": "integration/api/test_query_limits.py",
+    "ingest/leftovers.py": "faults/test_kill.py",
+    "web/openapi.py": "integration/api/test_openapi.py",
     "db/install.py": "integration/db/test_migrations.py",
     "db/lint.py": "sql/test_lints.py",
     "db/migrate.py": "integration/db/test_migrations.py",
