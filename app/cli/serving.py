@@ -3,14 +3,21 @@
 import logging
 import socket
 import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import click
 import uvicorn
 
 from app.asgi import create_app
 from app.cli.address import api_url
-from app.errors import UnavailableError
+from app.errors import LakewardError, UnavailableError
 from app.settings import Settings
+
+#: ASGI's own values: a scope, a message, and what receives or sends one.
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
 def log_to_stderr() -> None:
@@ -35,15 +42,51 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
 
+class _Starting:
+    """The app; when it does not start for a reason of our own, that reason is kept and no traceback is logged."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self._app = app
+        self.refusal: LakewardError | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failed: Message | None = None
+
+        async def hold(message: Message) -> None:
+            nonlocal failed
+            if message["type"] == "lifespan.startup.failed":
+                failed = message
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold)
+        except BaseException as exc:
+            self.refusal = _find_refusal(exc)
+            if failed is not None:
+                await send({**failed, "message": ""} if self.refusal else failed)
+            raise
+
+
+def _find_refusal(exc: BaseException) -> LakewardError | None:
+    if isinstance(exc, BaseExceptionGroup):
+        return next(filter(None, map(_find_refusal, exc.exceptions)), None)
+    return exc if isinstance(exc, LakewardError) else None
+
+
 def serve_api(settings: Settings, dsn: str, *, with_worker: bool) -> None:
     """Serve until a signal ends it.
 
     Raises:
-        UnavailableError: it did not start; the reason was logged.
+        LakewardError: why it did not start; an UnavailableError when the reason was logged.
     """
     log_to_stderr()
+    app = _Starting(create_app(settings, dsn, with_worker=with_worker))
     config = uvicorn.Config(
-        create_app(settings, dsn, with_worker=with_worker),
+        app,
         host=settings.api.host,
         port=settings.api.port,
         log_level="warning",
@@ -59,6 +102,6 @@ def serve_api(settings: Settings, dsn: str, *, with_worker: bool) -> None:
         if not server.started:
             raise
     except SystemExit as exc:
-        raise UnavailableError("the API did not start; the reason is above") from exc
+        raise app.refusal or UnavailableError("the API did not start; the reason is above") from exc
     if not server.started:
-        raise UnavailableError("the API did not start; the reason is above")
+        raise app.refusal or UnavailableError("the API did not start; the reason is above")

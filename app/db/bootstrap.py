@@ -81,6 +81,13 @@ def _check_server(connection: Connection) -> None:
         raise UnavailableError(
             f"Postgres {version // 10000} is too old; Lakeward needs {MIN_SERVER_VERSION // 10000} or newer"
         )
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        # what an image or a cluster without a locale makes (SQL_ASCII) takes any bytes, and gives them back as bytes
+        raise UnavailableError(
+            f"the database {connection.info.dbname} is in {encoding}, which cannot keep every text; make it with: "
+            "create database ... encoding 'UTF8' template template0"
+        )
 
 
 def _ensure_extension(connection: Connection) -> str:

@@ -180,6 +180,21 @@ def test_a_pgvector_that_is_too_old_is_refused(deployed, monkeypatch: pytest.Mon
         migrate(deployed.dsn, deployed.home)
 
 
+def test_a_database_that_gives_text_back_as_bytes_is_refused(cluster, tmp_path: Path):
+    name = f"lakeward_ascii_{secrets.token_hex(4)}"
+    with cluster.connect() as connection:
+        connection.execute(
+            sql.SQL("create database {} encoding 'SQL_ASCII' locale 'C' template template0").format(
+                sql.Identifier(name)
+            )
+        )
+    try:
+        with pytest.raises(UnavailableError, match=f"{name} is in SQL_ASCII, .* encoding 'UTF8'"):
+            migrate(cluster.dsn(name), tmp_path)
+    finally:
+        cluster.drop_database(name)
+
+
 def test_a_server_that_is_away_is_named(tmp_path: Path):
     with pytest.raises(UnavailableError, match="Postgres cannot be reached"):
         migrate(f"host={tmp_path} dbname=none", tmp_path)
