@@ -31,6 +31,8 @@ def guard_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: Ba
     if not isinstance(handler, HTTPRouteHandler):
         return
     for name in connection.query_params:
+        if len(connection.query_params.getall(name)) > 1:
+            raise InvalidInputError(f"query parameter '{name[:100]}' is there twice; send it once")
         if name not in _known(handler):
             close = difflib.get_close_matches(name, _known(handler), n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
