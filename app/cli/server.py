@@ -95,7 +95,8 @@ def serve(home: Path | None, host: str | None, port: int | None) -> None:
     settings = _settings(home, host, port)
     from app.cli.serving import serve_api
 
-    serve_api(settings, _dsn(settings), with_worker=False)
+    with _sigterm_as_interrupt():
+        serve_api(settings, _dsn(settings), with_worker=False)
 
 
 @click.command()
