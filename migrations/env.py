@@ -6,8 +6,11 @@ import app.access.tables
 import app.catalog.tables
 import app.db.tables
 import app.jobs.tables
+import app.journal.tables
 import app.profiles.tables
-import app.vectors.tables  # noqa: F401  each import registers its tables in the one metadata
+import app.tombstones.tables
+import app.vectors.tables
+import app.views.tables  # noqa: F401  each import registers its tables in the one metadata
 from app.db.metadata import metadata
 
 connection = context.config.attributes.get("connection")

@@ -7,7 +7,8 @@ declare
 begin
   foreach relation in array array[
     'schema_version', 'deployment', 'relation', 'dataset', 'dataset_column', 'dataset_file', 'rejected_row', 'profile', 'binding',
-    'api_key', 'job', 'vector_index', 'index_variant'
+    'api_key', 'job', 'vector_index', 'index_variant', 'access_role', 'secret', 'safe_view', 'safe_view_base',
+    'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal', 'journal_seal', 'audit_entry'
   ] loop
     execute format('alter table lakeward.%I enable row level security', relation);
     execute format('drop policy if exists own_part on lakeward.%I', relation);
@@ -25,9 +26,17 @@ create policy own_part on lakeward.relation for select using (
 create policy own_part on lakeward.dataset for select using (
   id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
 );
+create policy own_part on lakeward.shown_column for select using (role_name = (select current_user));
 create policy own_part on lakeward.dataset_column for select using (
   dataset_id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
 );
+create policy own_part on lakeward.safe_view for select using (
+  id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
+);
+create policy own_part on lakeward.access_role for select using (
+  name in (select p.access_role from lakeward.profile p where p.role_name = (select current_user))
+);
+create policy own_part on lakeward.index_reader for select using (role_name = (select current_user));
 create policy own_part on lakeward.vector_index for select using (
   relation_id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
 );
@@ -40,7 +49,12 @@ create policy own_part on lakeward.dataset_file for select using (
 create policy own_part on lakeward.rejected_row for select using (
   (select exists (select from lakeward.deployment)) -- noqa: LT01, LT06
 );
--- api_key and job are the steward's alone, by the policies below
+-- the gate reads the key of `hash` for the views it owns; who asks is the reader, or the steward
+create policy own_part on lakeward.secret for select using (
+  (select exists (select from lakeward.binding b where b.role_name = current_user)) -- noqa: LT01, LT06
+  or (select exists (select from lakeward.deployment)) -- noqa: LT01, LT06
+);
+-- the others are the steward's alone, by the policies below
 
 -- the steward sees and writes all of these; a reader's own part does not ask about the steward a second time
 do $$
@@ -48,7 +62,9 @@ declare
   relation text;
 begin
   foreach relation in array array[
-    'relation', 'dataset', 'dataset_column', 'profile', 'binding', 'api_key', 'job', 'vector_index', 'index_variant'
+    'relation', 'dataset', 'dataset_column', 'profile', 'binding', 'api_key', 'job', 'vector_index', 'index_variant',
+    'access_role', 'safe_view', 'safe_view_base', 'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal',
+    'journal_seal', 'audit_entry'
   ] loop
     execute format(
       'create policy steward_writes on lakeward.%I for all '

@@ -17,7 +17,8 @@ declare
   relation text;
 begin
   foreach relation in array array[
-    'relation', 'dataset', 'dataset_column', 'profile', 'binding', 'api_key', 'vector_index', 'index_variant'
+    'relation', 'dataset', 'dataset_column', 'profile', 'binding', 'api_key', 'vector_index', 'index_variant',
+    'access_role', 'safe_view', 'safe_view_base'
   ] loop
     execute format(
       'create or replace trigger changed after insert or update or delete or truncate on lakeward.%I '

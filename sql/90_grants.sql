@@ -12,14 +12,20 @@ begin
 
   -- row security leaves each reader its own part of these
   grant select on lakeward.deployment, lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile,
-    lakeward.binding, lakeward.vector_index, lakeward.index_variant to public;
+    lakeward.binding, lakeward.vector_index, lakeward.index_variant, lakeward.access_role, lakeward.safe_view,
+    lakeward.shown_column, lakeward.index_reader to public;
   execute format(
-    'grant select on lakeward.api_key, lakeward.job, lakeward.dataset_file, lakeward.rejected_row to %I', steward
+    'grant select on lakeward.api_key, lakeward.job, lakeward.dataset_file, lakeward.rejected_row, '
+    'lakeward.safe_view_base, lakeward.tombstone, lakeward.erasure, lakeward.journal, lakeward.journal_seal, '
+    'lakeward.audit_entry to %I', steward
   );
+  -- shown_column and index_reader are written by triggers; tombstones, journal and audit by their functions
   execute format(
     'grant insert, update, delete on lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile, '
-    'lakeward.binding, lakeward.api_key, lakeward.job, lakeward.vector_index, lakeward.index_variant to %I', steward
+    'lakeward.binding, lakeward.api_key, lakeward.job, lakeward.vector_index, lakeward.index_variant, '
+    'lakeward.access_role, lakeward.safe_view, lakeward.safe_view_base, lakeward.erasure to %I', steward
   );
+  execute format('grant select on lakeward.secret to %I', gate);
 
   execute format(
     'grant execute on function lakeward.role_of(text), lakeward.defer_job(text, text, jsonb, text, text, text), '

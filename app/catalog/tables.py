@@ -69,6 +69,10 @@ dataset_column = Table(
     Column("sensitivity", Text, nullable=False, server_default="internal"),
     Column("pii", Text),
     UniqueConstraint("dataset_id", "name"),
+    CheckConstraint(
+        "sensitivity in ('public', 'internal', 'confidential', 'restricted', 'unclassified')",
+        name="sensitivity_check",
+    ),
 )
 
 dataset_file = Table(

@@ -14,7 +14,7 @@ from app.db.deployment import MIN_SERVER_VERSION, MIN_VECTOR_VERSION, Deployment
 from app.errors import UnavailableError
 
 Connection = psycopg.Connection[tuple[object, ...]]
-SCHEMAS = ("lakeward", "lake", "vec", "jobs")
+SCHEMAS = ("lakeward", "record", "lake", "vec", "jobs")
 
 
 def bootstrap(connection: Connection) -> Deployment:

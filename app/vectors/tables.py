@@ -54,3 +54,13 @@ index_variant = Table(
     UniqueConstraint("index_id", "m", "ef_construction"),
     CheckConstraint("state in ('building', 'ready', 'failed')", name="state_check"),
 )
+
+index_reader = Table(
+    "index_reader",
+    metadata,
+    Column("index_id", BigInteger, ForeignKey("vector_index.id", ondelete="CASCADE"), primary_key=True),
+    Column("binding_id", BigInteger, ForeignKey("binding.id", ondelete="CASCADE"), primary_key=True),
+    Column("role_name", Text, nullable=False),
+    Index(None, "index_id"),
+    Index("index_reader_role_name_idx", "role_name", "index_id"),
+)

@@ -4,7 +4,7 @@
 select format('%I.%I', n.nspname, c.relname) as object, 'row level security is off' as detail
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
-where n.nspname in ('lakeward', 'lake')
+where n.nspname in ('lakeward', 'record', 'lake')
   and c.relkind in ('r', 'p')
   and not c.relrowsecurity
   and not (

@@ -18,8 +18,11 @@ from sqlalchemy import NullPool, create_engine, inspect
 import app.access.tables
 import app.catalog.tables
 import app.jobs.tables
+import app.journal.tables
 import app.profiles.tables
-import app.vectors.tables  # noqa: F401  each import registers its tables
+import app.tombstones.tables
+import app.vectors.tables
+import app.views.tables  # noqa: F401  each import registers its tables
 from app.db import install as installing
 from app.db.bootstrap import find_deployment
 from app.db.metadata import metadata

@@ -1,0 +1,205 @@
+-- The tables of governance. Their SQLAlchemy description is each capability's tables.py;
+-- tests/integration/db/test_migrations.py holds the two to each other.
+
+-- Clearance: what an access role sees as it is, and what the rest becomes for it.
+create table lakeward.access_role (
+  name text primary key,
+  description text not null default '',
+  clearance text not null check (clearance in ('public', 'internal', 'confidential', 'restricted')),
+  default_action text not null default 'null' check (default_action in ('null', 'hash', 'mask', 'mask_alphanum')),
+  keep_prefix integer,
+  keep_suffix integer,
+  can_write boolean not null default false,
+  created_at timestamptz not null default now(),
+  constraint access_role_keep_with_mask check (
+    default_action = 'mask' or (keep_prefix is null and keep_suffix is null)
+  ),
+  constraint access_role_keep_range check (
+    coalesce(keep_prefix, 0) between 0 and 1000 and coalesce(keep_suffix, 0) between 0 and 1000
+  )
+);
+insert into lakeward.access_role (name, description, clearance, default_action, can_write) values
+('admin', 'sees everything, and may write', 'restricted', 'null', true),
+('recruiter', 'works with people: sees what is confidential', 'confidential', 'mask_alphanum', false),
+('analyst', 'counts and compares: what is confidential comes as a keyed hash, so that joins work', 'internal', 'hash', false),
+('agent', 'a model or an agent: what is confidential is not there', 'internal', 'null', false);
+insert into lakeward.access_role (name, clearance)
+select distinct access_role, 'internal' from lakeward.profile
+on conflict do nothing;
+
+alter table lakeward.profile
+add constraint profile_access_role_fkey foreign key (access_role) references lakeward.access_role (name);
+create index profile_access_role_idx on lakeward.profile (access_role);
+alter table lakeward.dataset_column
+add constraint dataset_column_sensitivity_check
+check (sensitivity in ('public', 'internal', 'confidential', 'restricted', 'unclassified'));
+
+-- The key of the redaction `hash`, as HMAC-SHA256 (RFC 2104) uses it: key xor opad, key xor ipad.
+create table lakeward.secret (
+  only_row boolean primary key default true check (only_row),
+  hmac_inner bytea not null check (length(hmac_inner) = 64),
+  hmac_outer bytea not null check (length(hmac_outer) = 64)
+);
+do $$
+declare
+  -- 32 bytes out of 512 random bits: gen_random_uuid is the strong generator that needs no extension
+  key bytea := sha256(
+    uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+  ) || decode(repeat('00', 32), 'hex');
+  inner_key bytea := key;
+  outer_key bytea := key;
+begin
+  for i in 0 .. 63 loop
+    inner_key := set_byte(inner_key, i, get_byte(key, i) # 54);
+    outer_key := set_byte(outer_key, i, get_byte(key, i) # 92);
+  end loop;
+  insert into lakeward.secret (hmac_inner, hmac_outer) values (inner_key, outer_key);
+end $$;
+
+-- What a reader may know of a safe view; what the view is made of is in safe_view_base, for the admin alone.
+create table lakeward.safe_view (
+  id bigint primary key,
+  name text not null unique,
+  columns text[] not null,
+  redactions jsonb not null default '{}',
+  description text not null default '',
+  created_at timestamptz not null default now(),
+  created_by text not null default '',
+  foreign key (id, name) references lakeward.relation (id, name) on delete cascade
+);
+create table lakeward.safe_view_base (
+  view_id bigint primary key references lakeward.safe_view (id) on delete cascade,
+  base_id bigint not null references lakeward.dataset (id),
+  row_filter text,
+  filter_tree jsonb,
+  constraint safe_view_base_filter_has_tree check ((row_filter is null) = (filter_tree is null))
+);
+create index safe_view_base_base_id_idx on lakeward.safe_view_base (base_id);
+
+alter table lakeward.binding add column id bigint not null generated always as identity unique;
+alter table lakeward.binding add column base_id bigint references lakeward.dataset (id) on delete cascade;
+update lakeward.binding set base_id = relation_id;
+drop index lakeward.binding_role_name_idx;
+create index binding_role_name_idx on lakeward.binding (role_name, base_id, relation_id);
+create index binding_base_id_idx on lakeward.binding (base_id);
+
+-- The columns of each reader's view as they were made, and why: what explain shows and what policies ask.
+create table lakeward.shown_column (
+  binding_id bigint not null references lakeward.binding (id) on delete cascade,
+  position integer not null,
+  role_name text not null,
+  profile_id text not null,
+  relation_id bigint not null,
+  base_id bigint not null,
+  name text not null,
+  type text not null,
+  action text,
+  reason text not null,
+  primary key (binding_id, position)
+);
+create index shown_column_role_name_idx on lakeward.shown_column (role_name, relation_id, name);
+
+-- Which readers may search which index: those whose relation shows its texts as they were embedded.
+create table lakeward.index_reader (
+  index_id bigint not null references lakeward.vector_index (id) on delete cascade,
+  binding_id bigint not null references lakeward.binding (id) on delete cascade,
+  role_name text not null,
+  primary key (binding_id, index_id)
+);
+create index index_reader_index_id_idx on lakeward.index_reader (index_id);
+create index index_reader_role_name_idx on lakeward.index_reader (role_name, index_id);
+
+create table lakeward.tombstone (
+  id bigint generated always as identity primary key,
+  dataset_id bigint not null references lakeward.dataset (id) on delete cascade,
+  row_key_column text not null,
+  key_value text,
+  key_hash bytea not null,
+  image jsonb,
+  reason text not null default '',
+  actor text not null default '',
+  profile text,
+  request_id text,
+  created_at timestamptz not null default clock_timestamp(),
+  undone_at timestamptz,
+  purged_at timestamptz
+);
+-- long values uncompressed: a byte scan must be able to find what erasure has to remove
+alter table lakeward.tombstone alter column image set storage external;
+alter table lakeward.tombstone alter column key_value set storage external;
+create unique index tombstone_active_idx on lakeward.tombstone (dataset_id, key_hash) where undone_at is null;
+create index tombstone_dataset_id_idx on lakeward.tombstone (dataset_id, id);
+
+create table lakeward.erasure (
+  id uuid primary key default gen_random_uuid(),
+  dataset text not null,
+  dataset_id bigint,
+  row_key_values text[],
+  keys bigint not null,
+  reason text not null default '',
+  dry_run boolean not null default false,
+  job_id uuid,
+  step text not null default '',
+  found jsonb not null default '{}',
+  receipt jsonb,
+  created_by text not null default '',
+  created_at timestamptz not null default now(),
+  finished_at timestamptz
+);
+create index erasure_created_at_idx on lakeward.erasure (created_at desc, id desc);
+
+-- One row per changed field. Partitions are in schema `record`, one a month (lakeward.ensure_partitions).
+create sequence lakeward.journal_id_seq;
+create table lakeward.journal (
+  id bigint not null default nextval('lakeward.journal_id_seq'),
+  at timestamptz not null default clock_timestamp(),
+  kind text not null,
+  dataset text,
+  entity text,
+  field text,
+  old jsonb,
+  new jsonb,
+  actor text not null default '',
+  profile text,
+  model text,
+  source text not null default '',
+  workspace text,
+  request_id text,
+  transaction xid8 not null default pg_current_xact_id(),
+  salt uuid default gen_random_uuid(),
+  primary key (id, at)
+) partition by range (at);
+create index journal_entity_idx on lakeward.journal (dataset, entity, id);
+create index journal_transaction_idx on lakeward.journal (transaction, id);
+create table lakeward.journal_seal (
+  id bigint primary key,
+  from_transaction xid8 not null,
+  to_transaction xid8 not null,
+  entries bigint not null,
+  payloads bytea not null,
+  previous bytea not null,
+  digest bytea not null,
+  sealed_at timestamptz not null default now()
+);
+
+create sequence lakeward.audit_entry_id_seq;
+create table lakeward.audit_entry (
+  id bigint not null default nextval('lakeward.audit_entry_id_seq'),
+  at timestamptz not null default clock_timestamp(),
+  principal text not null default '',
+  login text not null default session_user,
+  profile text,
+  model text,
+  door text not null,
+  operation text not null,
+  relations text[] not null default '{}',
+  arguments_sha256 text,
+  rows bigint,
+  hits text[],
+  duration_ms double precision,
+  outcome text not null,
+  request_id text,
+  primary key (id, at)
+) partition by range (at);
+create index audit_entry_at_idx on lakeward.audit_entry (at desc, id desc);
+create index audit_entry_profile_idx on lakeward.audit_entry (profile, at desc);
