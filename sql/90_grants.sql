@@ -30,7 +30,9 @@ begin
   execute format(
     'grant execute on function lakeward.role_of(text), lakeward.defer_job(text, text, jsonb, text, text, text), '
     'lakeward.install_reader_view(text, bigint), lakeward.attach_dataset(bigint, text), lakeward.create_dataset_table(bigint), lakeward.ensure_row_key(bigint, text), '
-    'lakeward.drop_login(text) to %I', steward
+    'lakeward.drop_login(text), lakeward.column_type(text), lakeward.filter_sql(jsonb), '
+    'lakeward.filter_literal(text, text), lakeward.redacted_type(text, text), '
+    'lakeward.redaction_sql(text, text, text, integer, integer) to %I', steward
   );
   execute format('grant execute on function lakeward.find_key(text), lakeward.get_deployment() to %I', service);
 
