@@ -14,14 +14,7 @@ begin
   loop
     execute format('alter index lake.%I rename to %I', unique_index, dataset.name || '_row_key');
   end loop;
-  execute format('alter table lake.%I enable row level security', dataset.name);
-  execute format(
-    'create policy readers on lake.%I for select to public using ('
-    '(select exists (select from lakeward.binding b'
-    ' where b.relation_id = %L::bigint and b.role_name = current_user)'
-    ' or exists (select from lakeward.deployment)))',
-    dataset.name, dataset.id
-  );
+  perform lakeward.install_row_policy(dataset.id);
   execute format(
     'grant select on lake.%I to %I, %I',
     dataset.name, lakeward.role_of('gate'), lakeward.role_of('steward')

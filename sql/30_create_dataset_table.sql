@@ -4,7 +4,6 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   dataset lakeward.dataset;
   columns text;
-  reader text;
 begin
   select d.* into strict dataset from lakeward.dataset d where d.id = create_dataset_table.dataset_id;
   -- the catalog's type words are checked where columns are planned; format_type refuses anything else here
@@ -18,7 +17,5 @@ begin
     );
   end if;
   perform lakeward.attach_dataset(dataset.id, '_load_' || dataset.id);
-  for reader in select b.profile_id from lakeward.binding b where b.relation_id = dataset.id loop
-    perform lakeward.install_reader_view(reader, dataset.id);
-  end loop;
+  perform lakeward.install_readers(dataset.id);
 end $$;

@@ -1,25 +1,44 @@
--- Creates the view through which one profile reads one relation, under the relation's own name, in the profile's schema.
--- Columns are listed one by one: a column that is added later is not in the view until it is made again.
+-- Creates the view through which one profile reads one relation, under the relation's own name, in the profile's schema,
+-- with what the profile may search of the relation's indexes. Columns are listed one by one: a column that is added
+-- later is not in the view until it is made again.
 create or replace function lakeward.install_reader_view(reader text, relation bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   target record;
   columns text;
+  item record;
 begin
-  select p.schema_name, p.role_name, r.name into strict target
-  from lakeward.profile p, lakeward.relation r
-  where p.id = reader and r.id = relation;
-  select string_agg(format('%I', c.name), ', ' order by c.position) into columns
-  from lakeward.dataset_column c where c.dataset_id = relation;
+  select b.id as binding_id, p.schema_name, p.role_name, r.name, a.clearance, a.default_action, a.keep_prefix, a.keep_suffix,
+    base.base_id, base.table_name, base.condition
+  into strict target
+  from lakeward.binding b
+  join lakeward.profile p on p.id = b.profile_id
+  join lakeward.access_role a on a.name = p.access_role
+  join lakeward.relation r on r.id = b.relation_id
+  cross join lateral lakeward.find_base(b.relation_id) base
+  where b.profile_id = reader and b.relation_id = relation;
+  columns := lakeward.projection_sql(relation, target.clearance, target.default_action, target.keep_prefix, target.keep_suffix);
   execute format('drop view if exists %I.%I', target.schema_name, target.name);
-  if columns is null then
-    return; -- registered, but no file has been loaded yet
+  delete from lakeward.shown_column where binding_id = target.binding_id;
+  if to_regclass(format('lake.%I', target.table_name)) is null or columns is null then
+    return; -- registered, but no file has been loaded yet, or nothing of it is classified
   end if;
   execute format(
-    'create view %I.%I with (security_barrier) as select %s from lake.%I',
-    target.schema_name, target.name, columns, target.name
+    'create view %I.%I with (security_barrier) as select %s from lake.%I d where %s',
+    target.schema_name, target.name, columns, target.table_name, target.condition
   );
   -- while it is still the owner's; the right goes along to the gate
   execute format('grant select on %I.%I to %I', target.schema_name, target.name, target.role_name);
   execute format('alter view %I.%I owner to %I', target.schema_name, target.name, lakeward.role_of('gate'));
+  insert into lakeward.shown_column (
+    binding_id, position, role_name, profile_id, relation_id, base_id, name, type, action, reason
+  )
+  select target.binding_id, c.ordinal, target.role_name, reader, relation, target.base_id, c.name, c.type, c.action, c.reason
+  from lakeward.plan_columns(
+    relation, target.clearance, target.default_action, target.keep_prefix, target.keep_suffix
+  ) c
+  where c.shown;
+  for item in select i.id from lakeward.vector_index i where i.relation_id = relation loop
+    perform lakeward.install_index_reader(item.id, target.binding_id);
+  end loop;
 end $$;

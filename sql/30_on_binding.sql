@@ -4,29 +4,25 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   target record;
   relation_name text;
-  index_name text;
+  item record;
 begin
   if tg_op = 'INSERT' then
-    select p.schema_name, p.role_name into strict target from lakeward.profile p where p.id = new.profile_id;
-    update lakeward.binding set role_name = target.role_name
-    where profile_id = new.profile_id and relation_id = new.relation_id;
+    update lakeward.binding b set role_name = p.role_name, base_id = base.base_id
+    from lakeward.profile p, lakeward.find_base(new.relation_id) base
+    where b.id = new.id and p.id = new.profile_id;
     perform lakeward.install_reader_view(new.profile_id, new.relation_id);
-    for index_name in select i.name from lakeward.vector_index i where i.relation_id = new.relation_id loop
-      execute format('grant select on vec.%I, vec.%I to %I', index_name, index_name || '_text', target.role_name);
-      execute format('grant select (seq) on vec.%I to %I', index_name || '_pending', target.role_name);
-    end loop;
     return null;
   end if;
+  -- BEFORE DELETE: the rows that say what there is to take away are still there
   select p.schema_name, p.role_name into target from lakeward.profile p where p.id = old.profile_id;
   if found then
     select r.name into relation_name from lakeward.relation r where r.id = old.relation_id;
     if relation_name is not null then
       execute format('drop view if exists %I.%I', target.schema_name, relation_name);
     end if;
-    for index_name in select i.name from lakeward.vector_index i where i.relation_id = old.relation_id loop
-      execute format('revoke all on vec.%I, vec.%I from %I', index_name, index_name || '_text', target.role_name);
-      execute format('revoke all (seq) on vec.%I from %I', index_name || '_pending', target.role_name);
+    for item in select x.index_id from lakeward.index_reader x where x.binding_id = old.id loop
+      perform lakeward.remove_index_reader(item.index_id, old.id, target.role_name);
     end loop;
   end if;
-  return null;
+  return old;
 end $$;

@@ -1,33 +1,37 @@
 -- An index is a row; its tables, its triggers on the dataset and its readers' rights follow it.
 -- vec.<index> is narrow (vectors inline), vec.<index>_text holds what a hit shows, vec.<index>_pending the row keys
--- that have no current chunks: what indexing still has to do, and what `stale_rows` counts.
+-- that have no current chunks: what indexing still has to do, and what `stale_rows` counts. vec.<index>_source is the
+-- owner's view of what there is to embed: the texts as the index's relation shows them, by raw row key.
 create or replace function lakeward.on_vector_index() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  dataset_name text;
+  base record;
   key_type text;
   ext text;
-  reader text;
+  reader record;
+  steward text := lakeward.role_of('steward');
   item lakeward.vector_index := coalesce(new, old);
 begin
-  select r.name into dataset_name from lakeward.relation r where r.id = item.relation_id;
+  select b.* into base from lakeward.find_base(item.relation_id) b;
   if tg_op = 'DELETE' then
     -- in the order in which searches and the indexing job take them, or each could wait for the other
     execute format(
       'lock table vec.%I, vec.%I, vec.%I in access exclusive mode', item.name, item.name || '_pending', item.name || '_text'
     );
-    execute format('drop trigger if exists %I on lake.%I', 'track_insert_' || item.id, dataset_name);
-    execute format('drop trigger if exists %I on lake.%I', 'track_update_' || item.id, dataset_name);
-    execute format('drop trigger if exists %I on lake.%I', 'track_delete_' || item.id, dataset_name);
+    execute format('drop trigger if exists %I on lake.%I', 'track_insert_' || item.id, base.table_name);
+    execute format('drop trigger if exists %I on lake.%I', 'track_update_' || item.id, base.table_name);
+    execute format('drop trigger if exists %I on lake.%I', 'track_delete_' || item.id, base.table_name);
+    -- with the views of its hits
     execute format(
-      'drop table vec.%I, vec.%I, vec.%I', item.name || '_text', item.name || '_pending', item.name
+      'drop table vec.%I, vec.%I, vec.%I cascade', item.name || '_text', item.name || '_pending', item.name
     );
+    execute format('drop view if exists vec.%I', item.name || '_source');
     return null;
   end if;
   select d.ext_schema into strict ext from lakeward.deployment d;
   select format_type(a.atttypid, a.atttypmod) into strict key_type
   from pg_attribute a
-  where a.attrelid = format('lake.%I', dataset_name)::regclass and a.attname = item.row_key;
+  where a.attrelid = format('lake.%I', base.table_name)::regclass and a.attname = item.row_key;
   execute format(
     'create table vec.%I (chunk_id bigint generated always as identity primary key, row_key %s not null, '
     'chunk_no integer not null, embedding %I.halfvec(%s) not null)',
@@ -44,28 +48,31 @@ begin
     'create table vec.%I (row_key %s primary key, seq bigint generated always as identity)',
     item.name || '_pending', key_type
   );
-  for reader in
-    select b.role_name from lakeward.binding b where b.relation_id = item.relation_id
-    union all select lakeward.role_of('steward')
-  loop
-    execute format('grant select on vec.%I, vec.%I to %I', item.name, item.name || '_text', reader);
-    -- enough for count(*), and no row key can be read
-    execute format('grant select (seq) on vec.%I to %I', item.name || '_pending', reader);
+  execute format(
+    'create view vec.%I as %s', item.name || '_source',
+    lakeward.index_source_sql(item.id, format('lake.%I', base.table_name))
+  );
+  execute format('grant select on vec.%I, vec.%I to %I', item.name, item.name || '_text', steward);
+  execute format('grant select (seq) on vec.%I to %I', item.name || '_pending', steward);
+  -- for the views of hits, which are the gate's
+  execute format('grant select on vec.%I to %I', item.name, lakeward.role_of('gate'));
+  for reader in select b.id from lakeward.binding b where b.relation_id = item.relation_id loop
+    perform lakeward.install_index_reader(item.id, reader.id);
   end loop;
   execute format(
     'create trigger %I after insert on lake.%I referencing new table as new_rows '
-    'for each statement execute function lakeward.track_rows(%L)', 'track_insert_' || item.id, dataset_name, item.id
+    'for each statement execute function lakeward.track_rows(%L)', 'track_insert_' || item.id, base.table_name, item.id
   );
   execute format(
     'create trigger %I after update on lake.%I referencing old table as old_rows new table as new_rows '
-    'for each statement execute function lakeward.track_rows(%L)', 'track_update_' || item.id, dataset_name, item.id
+    'for each statement execute function lakeward.track_rows(%L)', 'track_update_' || item.id, base.table_name, item.id
   );
   execute format(
     'create trigger %I after delete on lake.%I referencing old table as old_rows '
-    'for each statement execute function lakeward.track_rows(%L)', 'track_delete_' || item.id, dataset_name, item.id
+    'for each statement execute function lakeward.track_rows(%L)', 'track_delete_' || item.id, base.table_name, item.id
   );
   execute format(
-    'insert into vec.%I (row_key) select %I from lake.%I', item.name || '_pending', item.row_key, dataset_name
+    'insert into vec.%I (row_key) select row_key from vec.%I', item.name || '_pending', item.name || '_source'
   );
   return null;
 end $$;

@@ -1,27 +1,34 @@
--- What may be seen is what exists: chunks of a row go in the transaction that deletes the row or changes its text,
--- and the row waits in _pending until it is embedded again. An update of other columns touches nothing.
+-- What may be seen is what exists: chunks of a row go in the transaction that deletes the row, changes its text or takes it
+-- out of the index's relation, and a row that is in it waits in _pending until it is embedded again. Compared is the
+-- text as the relation shows it, so an update of other columns touches nothing.
 create or replace function lakeward.track_rows() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   item lakeward.vector_index;
-  same_text text;
+  base_id bigint;
+  o text;
+  n text;
+  same text;
 begin
   select i.* into strict item from lakeward.vector_index i where i.id = tg_argv[0]::bigint;
+  select b.base_id into strict base_id from lakeward.find_base(item.relation_id) b;
   if tg_op = 'UPDATE' then
-    select string_agg(format('n.%I is not distinct from o.%I', c, c), ' and ') into same_text
-    from unnest(item.text_columns) c;
+    o := lakeward.index_source_sql(item.id, 'old_rows');
+    n := lakeward.index_source_sql(item.id, 'new_rows');
+    select string_agg(format('n.t%1$s is not distinct from o.t%1$s', i), ' and ') into same
+    from generate_subscripts(item.text_columns, 1) i;
     execute format(
-      'with changed as (select o.%1$I as row_key from old_rows o where not exists '
-      '(select from new_rows n where n.%1$I = o.%1$I and %2$s)), '
-      'chunk as (delete from vec.%3$I c using changed where c.row_key = changed.row_key returning c.chunk_id), '
-      'body as (delete from vec.%4$I t using chunk where t.chunk_id = chunk.chunk_id) '
-      'delete from vec.%5$I p using changed where p.row_key = changed.row_key',
-      item.row_key, same_text, item.name, item.name || '_text', item.name || '_pending'
+      'with o as (%1$s), n as (%2$s), changed as (select o.row_key from o where not exists '
+      '(select from n where n.row_key = o.row_key and %3$s)), '
+      'chunk as (delete from vec.%4$I c using changed where c.row_key = changed.row_key returning c.chunk_id), '
+      'body as (delete from vec.%5$I t using chunk where t.chunk_id = chunk.chunk_id) '
+      'delete from vec.%6$I p using changed where p.row_key = changed.row_key',
+      o, n, same, item.name, item.name || '_text', item.name || '_pending'
     );
     execute format(
-      'insert into vec.%3$I (row_key) select n.%1$I from new_rows n where not exists '
-      '(select from old_rows o where n.%1$I = o.%1$I and %2$s) on conflict do nothing',
-      item.row_key, same_text, item.name || '_pending'
+      'with o as (%1$s), n as (%2$s) insert into vec.%4$I (row_key) select n.row_key from n where not exists '
+      '(select from o where n.row_key = o.row_key and %3$s) on conflict do nothing',
+      o, n, same, item.name || '_pending'
     );
   elsif tg_op = 'DELETE' then
     execute format(
@@ -32,11 +39,10 @@ begin
     );
   else
     execute format(
-      'insert into vec.%2$I (row_key) select %1$I from new_rows on conflict do nothing',
-      item.row_key, item.name || '_pending'
+      'insert into vec.%I (row_key) select n.row_key from (%s) n on conflict do nothing',
+      item.name || '_pending', lakeward.index_source_sql(item.id, 'new_rows')
     );
   end if;
-  update lakeward.dataset set embedding_stale_since = coalesce(embedding_stale_since, now())
-  where id = item.relation_id and embedding_stale_since is null;
+  update lakeward.dataset set embedding_stale_since = now() where id = base_id and embedding_stale_since is null;
   return null;
 end $$;

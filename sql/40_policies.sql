@@ -28,7 +28,9 @@ create policy own_part on lakeward.dataset for select using (
 );
 create policy own_part on lakeward.shown_column for select using (role_name = (select current_user));
 create policy own_part on lakeward.dataset_column for select using (
-  dataset_id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
+  (dataset_id, name) in (
+    select s.relation_id, s.name from lakeward.shown_column s where s.role_name = (select current_user)
+  )
 );
 create policy own_part on lakeward.safe_view for select using (
   id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
@@ -38,7 +40,7 @@ create policy own_part on lakeward.access_role for select using (
 );
 create policy own_part on lakeward.index_reader for select using (role_name = (select current_user));
 create policy own_part on lakeward.vector_index for select using (
-  relation_id in (select b.relation_id from lakeward.binding b where b.role_name = (select current_user))
+  id in (select x.index_id from lakeward.index_reader x where x.role_name = (select current_user))
 );
 create policy own_part on lakeward.index_variant for select using (
   index_id in (select i.id from lakeward.vector_index i)

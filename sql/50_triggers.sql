@@ -5,8 +5,23 @@ create or replace trigger objects_update before update on lakeward.profile
 for each row execute function lakeward.on_profile();
 create or replace trigger objects_delete before delete on lakeward.profile
 for each row execute function lakeward.on_profile();
-create or replace trigger objects after insert or delete on lakeward.binding
+create or replace trigger objects_clearance after update of access_role on lakeward.profile
+for each row when (old.access_role <> new.access_role) execute function lakeward.on_clearance();
+create or replace trigger objects_clearance after update on lakeward.access_role
+for each row execute function lakeward.on_clearance();
+create or replace trigger objects after insert on lakeward.binding
 for each row execute function lakeward.on_binding();
+create or replace trigger objects_delete before delete on lakeward.binding
+for each row execute function lakeward.on_binding();
+create or replace trigger objects_delete before delete on lakeward.relation
+for each row execute function lakeward.on_relation();
+create or replace trigger objects after insert or update on lakeward.safe_view_base
+for each row execute function lakeward.on_safe_view();
+create or replace trigger objects_delete after delete on lakeward.safe_view
+for each row execute function lakeward.on_safe_view_delete();
+create or replace trigger objects after update on lakeward.dataset_column
+referencing old table as old_columns new table as new_columns
+for each statement execute function lakeward.on_column_sensitivity();
 create or replace trigger objects after delete on lakeward.dataset
 for each row execute function lakeward.on_dataset();
 create or replace trigger objects after insert or delete on lakeward.vector_index

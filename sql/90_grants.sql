@@ -9,6 +9,8 @@ begin
   revoke all on all functions in schema jobs from public;
   grant usage on schema lakeward, vec to public; -- and on the extension's schema, which bootstrap sees to
   execute format('grant usage on schema lake to %I, %I', gate, steward);
+  -- it owns the safe views in lake and the views of hits in vec
+  execute format('grant create on schema lake, vec to %I', gate);
 
   -- row security leaves each reader its own part of these
   grant select on lakeward.deployment, lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile,
@@ -29,10 +31,12 @@ begin
 
   execute format(
     'grant execute on function lakeward.role_of(text), lakeward.defer_job(text, text, jsonb, text, text, text), '
-    'lakeward.install_reader_view(text, bigint), lakeward.attach_dataset(bigint, text), lakeward.create_dataset_table(bigint), lakeward.ensure_row_key(bigint, text), '
-    'lakeward.drop_login(text), lakeward.column_type(text), lakeward.filter_sql(jsonb), '
-    'lakeward.filter_literal(text, text), lakeward.redacted_type(text, text), '
-    'lakeward.redaction_sql(text, text, text, integer, integer) to %I', steward
+    'lakeward.install_readers(bigint), lakeward.attach_dataset(bigint, text), lakeward.create_dataset_table(bigint), '
+    'lakeward.ensure_row_key(bigint, text), lakeward.drop_login(text), lakeward.column_type(text), '
+    'lakeward.filter_sql(jsonb), lakeward.filter_literal(text, text), lakeward.redacted_type(text, text), '
+    'lakeward.redaction_sql(text, text, text, integer, integer), lakeward.sensitivity_level(text), '
+    'lakeward.plan_columns(bigint, text, text, integer, integer), lakeward.find_base(bigint), '
+    'lakeward.projection_sql(bigint, text, text, integer, integer) to %I', steward
   );
   execute format('grant execute on function lakeward.find_key(text), lakeward.get_deployment() to %I', service);
 

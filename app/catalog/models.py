@@ -47,12 +47,13 @@ class DatasetRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DatasetColumn(msgspec.Struct, frozen=True):
-    """A column as the manifest shows it."""
+    """A column as the manifest shows it: to a reader with the type it has there, and what redacts it (`action`)."""
 
     name: str
     type: ColumnType
     pii: str | None
     sensitivity: str
+    action: str | None = None
 
 
 class Freshness(msgspec.Struct, frozen=True):

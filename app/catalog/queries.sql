@@ -2,10 +2,15 @@
 -- The datasets the scope's role may see, by name, keyset by name; one when `name` is given.
 select d.name, d.home, d.row_key, d.row_count, d.description, d.owner, d.sensitivity, d.tags, d.lineage,
   d.version, d.last_embedded_at, d.embedding_stale_since, d.embedding_refresh_policy, d.created_at, d.updated_at,
+  -- a reader's are those of its own view, with the types they have there
   coalesce((
     select jsonb_agg(jsonb_build_object(
-      'name', c.name, 'type', c.type, 'pii', c.pii, 'sensitivity', c.sensitivity) order by c.position)
-    from lakeward.dataset_column c where c.dataset_id = d.id
+      'name', c.name, 'type', coalesce(s.type, c.type), 'pii', c.pii, 'sensitivity', c.sensitivity, 'action', s.action
+    ) order by c.position)
+    from lakeward.dataset_column c
+    left join lakeward.shown_column s
+      on s.relation_id = c.dataset_id and s.name = c.name and s.role_name = (select current_user)
+    where c.dataset_id = d.id
   ), '[]') as columns,
   jsonb_build_object(
     'loaded_at', case when d.version > 0 then d.updated_at end,
@@ -49,8 +54,11 @@ update lakeward.dataset set
 where id = %(id)s;
 
 -- create_column --
-insert into lakeward.dataset_column (dataset_id, position, name, source_name, type)
-values (%(dataset_id)s, %(position)s, %(name)s, %(source_name)s, %(type)s);
+insert into lakeward.dataset_column (dataset_id, position, name, source_name, type, sensitivity)
+values (%(dataset_id)s, %(position)s, %(name)s, %(source_name)s, %(type)s, %(sensitivity)s);
+
+-- sensitivities --
+select c.name, c.sensitivity from lakeward.dataset_column c where c.dataset_id = %(dataset_id)s;
 
 -- list_columns --
 select c.name, c.source_name, c.type from lakeward.dataset_column c
@@ -68,7 +76,16 @@ select lakeward.ensure_row_key(%(dataset_id)s, %(row_key)s);
 -- dataset_users --
 -- Who would notice if the dataset went: indexes stand in the way, profiles lose a binding.
 select
-  array(select i.name from lakeward.vector_index i where i.relation_id = %(id)s order by 1) as indexes,
+  array(
+    select i.name from lakeward.vector_index i
+    where i.relation_id = %(id)s
+      or i.relation_id in (select b.view_id from lakeward.safe_view_base b where b.base_id = %(id)s)
+    order by 1
+  ) as indexes,
+  array(
+    select v.name from lakeward.safe_view_base b join lakeward.safe_view v on v.id = b.view_id
+    where b.base_id = %(id)s order by 1
+  ) as views,
   array(select b.profile_id from lakeward.binding b where b.relation_id = %(id)s order by 1) as profiles;
 
 -- delete_relation --

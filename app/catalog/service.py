@@ -22,7 +22,13 @@ QUERIES = load_queries(__file__)
 
 class _Users(msgspec.Struct, frozen=True):
     indexes: list[str]
+    views: list[str]
     profiles: list[str]
+
+
+class _Sensitivity(msgspec.Struct, frozen=True):
+    name: str
+    sensitivity: str
 
 
 def not_found(name: str) -> NotFoundError:
@@ -85,12 +91,24 @@ async def register_dataset(transaction: Transaction, name: str, home: str, row_k
 
 
 async def replace_columns(transaction: Transaction, dataset_id: int, columns: list[StoredColumn]) -> None:
-    """The dataset has these columns, in this order, and no others."""
+    """The dataset has these columns, in this order, and no others.
+
+    A column that was there keeps its sensitivity. One that is new to a dataset that has columns is closed until
+    somebody classifies it.
+    """
+    rows = await transaction.fetch_all(_Sensitivity, QUERIES["sensitivities"], {"dataset_id": dataset_id})
+    known = {row.name: row.sensitivity for row in rows}
+    otherwise = "unclassified" if known else "internal"
     await transaction.execute(QUERIES["delete_columns"], {"dataset_id": dataset_id})
     for position, column in enumerate(columns, start=1):
         await transaction.execute(
             QUERIES["create_column"],
-            {"dataset_id": dataset_id, "position": position, **msgspec.structs.asdict(column)},
+            {
+                "dataset_id": dataset_id,
+                "position": position,
+                "sensitivity": known.get(column.name, otherwise),
+                **msgspec.structs.asdict(column),
+            },
         )
 
 
@@ -159,7 +177,7 @@ async def delete_dataset(scope: Scope, name: str) -> DeletedDataset:
 
     Raises:
         NotFoundError: no such dataset.
-        InUseError: an index is built on it; the message names it.
+        InUseError: a view or an index uses it; the message names them.
     """
     async with scope.begin() as transaction:
         dataset = await find_dataset(transaction, name, lock=True)
@@ -167,10 +185,11 @@ async def delete_dataset(scope: Scope, name: str) -> DeletedDataset:
             raise not_found(name)
         users = await transaction.find_one(_Users, QUERIES["dataset_users"], {"id": dataset.id})
         assert users is not None
-        if users.indexes:
+        if users.indexes or users.views:
+            used_by = [f"index {index}" for index in users.indexes] + [f"view {view}" for view in users.views]
             raise InUseError(
-                f"dataset {name!r} is used by the index {', '.join(users.indexes)}; delete that first",
-                used_by=users.indexes,
+                f"dataset {name!r} is used by {', '.join(used_by)}; delete that first",
+                used_by=[*users.indexes, *users.views],
             )
         await transaction.execute(QUERIES["delete_relation"], {"id": dataset.id})
     return DeletedDataset(name=name, row_count=dataset.row_count, unbound_profiles=users.profiles)

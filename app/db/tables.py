@@ -15,6 +15,7 @@ deployment = Table(
     Column("steward_role", Text, nullable=False),
     Column("service_role", Text, nullable=False),
     Column("ext_schema", Text, nullable=False),
+    Column("views_made_by", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     CheckConstraint("only_row", name="only_row_check"),
 )

@@ -30,11 +30,13 @@ where dataset_id = %(dataset_id)s and (%(disposition)s = 'replace' or content_sh
 select lakeward.attach_dataset(%(dataset_id)s, %(load_table)s);
 
 -- rebuild_views --
-select lakeward.install_reader_view(b.profile_id, b.relation_id)
-from lakeward.binding b where b.relation_id = %(dataset_id)s;
+select lakeward.install_readers(%(dataset_id)s);
 
 -- indexes_of --
-select name from lakeward.vector_index where relation_id = %(dataset_id)s order by name;
+select i.name from lakeward.vector_index i
+where i.relation_id = %(dataset_id)s
+  or i.relation_id in (select v.view_id from lakeward.safe_view_base v where v.base_id = %(dataset_id)s)
+order by i.name;
 
 -- awaited_uploads --
 -- Uploads that a job still has to load.
@@ -45,3 +47,16 @@ select args ->> 'path' from lakeward.job where kind = 'ingest' and state in ('qu
 select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = 'lake' and c.relname ~ '^_load_[0-9]+_[0-9a-f]+$'
   and split_part(c.relname, '_', 3)::bigint < %(before)s;
+
+-- broken_views --
+-- Views of a dataset that need a column which these columns don't have, or not in the type it has now.
+select distinct v.name from lakeward.safe_view_base b
+join lakeward.safe_view v on v.id = b.view_id
+join lakeward.dataset_column c on c.dataset_id = b.base_id
+where b.base_id = %(dataset_id)s
+  -- the row filter's columns are text in its tree; what is named there as a string counts as used
+  and (c.name = any(v.columns) or strpos(b.filter_tree::text, to_jsonb(c.name)::text) > 0)
+  and not exists (
+    select from unnest(%(names)s::text[], %(types)s::text[]) n (name, type) where n.name = c.name and n.type = c.type
+  )
+order by v.name;

@@ -166,6 +166,7 @@ async def _apply(
                 "needs them as they are; delete it first",
                 used_by=indexes,
             )
+        await _refuse_broken_views(transaction, dataset, loaded)
         await transaction.execute(statements.drop_table(dataset.name))
     if plan.step in ("attach", "replace_table"):
         await _attach(transaction, dataset, loaded)
@@ -184,6 +185,19 @@ async def _apply(
         ):
             await transaction.execute(statement)
     await transaction.execute(statements.drop_table(loaded.table))
+
+
+async def _refuse_broken_views(transaction: Transaction, dataset: DatasetRow, loaded: Loaded) -> None:
+    names = [column.name for column in loaded.columns]
+    types = [column.type for column in loaded.columns]
+    parameters = {"dataset_id": dataset.id, "names": names, "types": types}
+    views = await transaction.fetch_values(QUERIES["broken_views"], parameters)
+    if views:
+        raise InUseError(
+            f"the file does not have the columns that the view {', '.join(views)} of dataset {dataset.name!r} needs; "
+            "delete the view first, or send a file that has them",
+            used_by=views,
+        )
 
 
 async def _attach(transaction: Transaction, dataset: DatasetRow, loaded: Loaded) -> None:

@@ -203,7 +203,7 @@ async def _count_rows(owner: Scope, index: IndexRow) -> tuple[int, int]:
     """All rows of the relation, and those that wait; a resumed job goes on counting where it was."""
     statement = sql.SQL(
         "select (select count(*) from {}) as pending, (select count(*) from {}) as rows"
-    ).format(table(index.name, "_pending"), sql.Identifier("lake", index.source))
+    ).format(table(index.name, "_pending"), table(index.name, "_source"))
     counts = (await owner.fetch(_Counts, statement))[0]
     return counts.rows, counts.pending
 

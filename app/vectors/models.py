@@ -84,6 +84,18 @@ class IndexRow(msgspec.Struct, frozen=True):
     last_embedded_at: datetime | None
 
 
+class IndexSource(msgspec.Struct, frozen=True):
+    """The relation that an index shall be over; `row_key` is its dataset's, whether the relation shows it or not."""
+
+    id: int
+    kind: Literal["dataset", "view"]
+    name: str
+    row_key: str | None
+    base_id: int
+    has_table: bool
+    row_key_type: str | None
+
+
 class DeletedIndex(msgspec.Struct, frozen=True):
     """What went with an index."""
 
@@ -140,9 +152,12 @@ class SearchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """A chunk that was found; `metadata` is its row's other columns as the reader's own relation shows them."""
+    """A chunk that was found; `doc_key` and `metadata` are its row as the reader's own relation shows it.
 
-    doc_key: str
+    `doc_key` is null when the relation does not show the row key.
+    """
+
+    doc_key: str | None
     chunk_no: int
     score: float
     distance: float
@@ -170,12 +185,11 @@ class SearchRoute(msgspec.Struct, frozen=True):
 
     name: str
     source: str
-    row_key: str
-    text_columns: list[str]
     model_name: str
     model_version: str
     dimensions: int
-    schema_name: str
+    index_id: int
+    binding_id: int
     ef_search: int
     variant_id: int | None
 

@@ -1,12 +1,13 @@
 """Pure decisions about indexes and searches."""
 
+from collections.abc import Collection
+
 import numpy as np
 from pgvector import HalfVector
 
-from app.catalog.models import DatasetRow, StoredColumn
 from app.catalog.plan import plan_name
 from app.errors import DimensionMismatchError, InvalidInputError, NotFoundError
-from app.vectors.models import IndexRequest, SearchRequest
+from app.vectors.models import IndexRequest, IndexSource, SearchRequest
 
 #: pgvector's ceiling for hnsw.ef_search; a search can return no more than that by HNSW.
 MAX_K = 1000
@@ -15,8 +16,8 @@ MAX_QUERY_CHARACTERS = 10_000
 MAX_HALF = 65504.0
 
 
-def plan_index(request: IndexRequest, dataset: DatasetRow, columns: list[StoredColumn]) -> str:
-    """The index's name, when the request fits the dataset.
+def plan_index(request: IndexRequest, source: IndexSource, columns: Collection[str]) -> str:
+    """The index's name, when the request fits the relation, whose shown columns are `columns`.
 
     Raises:
         InvalidNameError: the name cannot be used.
@@ -24,24 +25,23 @@ def plan_index(request: IndexRequest, dataset: DatasetRow, columns: list[StoredC
         InvalidInputError: no rows or no row key yet, a column named twice, or overlap not below size.
     """
     name = plan_name(request.name or f"{request.source}_v1"[:48], "index")
-    if not dataset.has_table:
-        raise InvalidInputError(f"dataset {dataset.name!r} has no columns yet; ingest a file into it first")
-    if dataset.row_key is None:
+    if not source.has_table:
+        raise InvalidInputError(f"{source.kind} {source.name!r} has no columns yet; ingest a file first")
+    if source.row_key is None:
         raise InvalidInputError(
-            f"dataset {dataset.name!r} has no row key, and an index needs one; name a unique column with "
-            "POST /catalog/datasets {name, row_key} or --row-key at ingest"
+            f"{source.kind} {source.name!r} has no row key, and an index needs one; name a unique column of the "
+            "dataset with POST /catalog/datasets {name, row_key} or --row-key at ingest"
         )
-    known = {column.name: column.type for column in columns}
-    if known.get(dataset.row_key) in ("jsonb", "text[]"):
+    if source.row_key_type in ("jsonb", "text[]"):
         raise InvalidInputError(
-            f"the row key {dataset.row_key!r} of {dataset.name!r} is {known[dataset.row_key]}; "
+            f"the row key {source.row_key!r} of {source.name!r} is {source.row_key_type}; "
             "an index needs one of a single value"
         )
-    missing = [column for column in request.text_columns if column not in known]
+    missing = [column for column in request.text_columns if column not in columns]
     if missing:
         raise NotFoundError(
-            f"dataset {dataset.name!r} has no column {', '.join(repr(c[:60]) for c in missing)}; "
-            f"it has {', '.join(sorted(known)[:50])}"
+            f"{source.kind} {source.name!r} has no column {', '.join(repr(c[:60]) for c in missing)}; "
+            f"it has {', '.join(sorted(columns)[:50])}"
         )
     if len(set(request.text_columns)) != len(request.text_columns):
         raise InvalidInputError("text_columns names a column twice")

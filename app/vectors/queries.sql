@@ -1,10 +1,13 @@
 -- indexes --
 -- The indexes the scope's role may see, by name; keyset by name.
-select i.id, i.name, r.name as source, i.row_key, c.type as row_key_type, i.text_columns, i.chunk_size,
-  i.chunk_overlap, i.provider, i.model_name, i.model_version, i.dimensions, i.created_at, i.last_embedded_at
+select i.id, i.name, r.name as source, i.row_key, i.text_columns, i.chunk_size, i.chunk_overlap, i.provider,
+  i.model_name, i.model_version, i.dimensions, i.created_at, i.last_embedded_at,
+  (
+    select format_type(a.atttypid, null) from pg_attribute a
+    where a.attrelid = to_regclass(format('vec.%%I', i.name)) and a.attname = 'row_key'
+  ) as row_key_type
 from lakeward.vector_index i
 join lakeward.relation r on r.id = i.relation_id
-join lakeward.dataset_column c on c.dataset_id = i.relation_id and c.name = i.row_key
 where (%(name)s::text is null or i.name = %(name)s)
   and (%(source)s::text is null or r.name = %(source)s)
   and (%(model)s::text is null or i.model_name = %(model)s)
@@ -35,44 +38,52 @@ delete from lakeward.vector_index where name = %(name)s;
 -- After embedding: the dataset is fresh when no index of it has pending rows left.
 update lakeward.dataset d set last_embedded_at = now(),
   embedding_stale_since = case when %(fresh)s then null else coalesce(d.embedding_stale_since, now()) end
-from lakeward.vector_index i where i.name = %(name)s and d.id = i.relation_id;
+from lakeward.vector_index i cross join lateral lakeward.find_base(i.relation_id) base
+where i.name = %(name)s and d.id = base.base_id;
 
 -- set_embedded --
 update lakeward.vector_index set last_embedded_at = now() where name = %(name)s;
 
 -- sibling_indexes --
--- The names of all indexes over the same relation, itself included.
+-- The names of all indexes over the same dataset or a view of it, itself included.
 select s.name from lakeward.vector_index i
-join lakeward.vector_index s on s.relation_id = i.relation_id
+cross join lateral lakeward.find_base(i.relation_id) base
+join lakeward.vector_index s on s.relation_id = base.base_id
+  or s.relation_id in (select v.view_id from lakeward.safe_view_base v where v.base_id = base.base_id)
 where i.name = %(name)s;
 
 -- route --
 -- What a search as this profile needs; no row when the index is not there or the profile is not bound to its relation.
-select i.name, r.name as source, i.row_key, i.text_columns, i.model_name, i.model_version, i.dimensions,
-  p.schema_name, p.ef_search, v.id as variant_id
+select i.name, r.name as source, i.model_name, i.model_version, i.dimensions, i.id as index_id, b.id as binding_id,
+  p.ef_search, v.id as variant_id
 from lakeward.vector_index i
 join lakeward.relation r on r.id = i.relation_id
-join lakeward.binding b on b.relation_id = i.relation_id
+join lakeward.index_reader x on x.index_id = i.id
+join lakeward.binding b on b.id = x.binding_id
 join lakeward.profile p on p.id = b.profile_id
 left join lakeward.index_variant v
   on v.index_id = i.id and v.m = p.m and v.ef_construction = p.ef_construction and v.state = 'ready'
 where i.name = %(index)s and p.id = %(profile)s;
 
 -- find_source --
--- As the steward: the relation an index is over, for the refusal's message.
-select r.name from lakeward.vector_index i join lakeward.relation r on r.id = i.relation_id where i.name = %(index)s;
+-- As the steward: the relation an index is over, for the refusal's message, and whether the profile is bound to it.
+select r.name, exists (
+  select from lakeward.binding b where b.relation_id = i.relation_id and b.profile_id = %(profile)s
+) as bound
+from lakeward.vector_index i join lakeward.relation r on r.id = i.relation_id where i.name = %(index)s;
 
 -- bound_relations --
 select r.name from lakeward.binding b join lakeward.relation r on r.id = b.relation_id
 where b.profile_id = %(profile)s order by r.name;
 
 -- activation_targets --
--- Every index over a relation of the profile, with the variant the profile asks for.
+-- Every index over a relation of the profile that it may search, with the variant the profile asks for.
 select i.id as index_id, i.name, r.name as source, p.m, p.ef_construction, i.dimensions
 from lakeward.binding b
 join lakeward.profile p on p.id = b.profile_id
 join lakeward.relation r on r.id = b.relation_id
-join lakeward.vector_index i on i.relation_id = r.id
+join lakeward.index_reader x on x.binding_id = b.id
+join lakeward.vector_index i on i.id = x.index_id
 where p.id = %(profile)s
 order by r.name, i.name;
 
@@ -89,3 +100,18 @@ select v.state = 'ready' and exists (
 
 -- set_variant --
 update lakeward.index_variant set state = %(state)s, build_ms = %(build_ms)s where id = %(variant_id)s;
+
+-- source --
+-- The relation an index shall be over, locked so that neither it nor its dataset changes meanwhile.
+select r.id, r.kind, r.name, base.row_key, base.base_id,
+  to_regclass(format('lake.%%I', base.table_name)) is not null as has_table,
+  (select c.type from lakeward.dataset_column c where c.dataset_id = base.base_id and c.name = base.row_key) as row_key_type
+from lakeward.relation r
+cross join lateral lakeward.find_base(r.id) base
+join lakeward.dataset d on d.id = base.base_id
+where r.name = %(name)s
+for no key update of r, d;
+
+-- source_columns --
+-- The columns that the relation shows an admin, which are those that can be indexed.
+select c.name from lakeward.plan_columns(%(relation_id)s, 'restricted', 'null', null, null) c where c.shown;

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Mapping
 
+import msgspec
+
 from app.db.changes import Remembered
 from app.db.database import Database
 from app.db.queries import load_queries
@@ -46,10 +48,10 @@ class Searcher:
             vector = plan_vector(embedded[0], route.dimensions, route.name)
         exact = route.variant_id is None
         rows = await self._fetch(scope, route, request.k, vector, exact=exact)
-        if not exact and len(rows) - (rows[0].doc_key is None) < request.k:
+        if not exact and len(rows) - (rows[0].chunk_no is None) < request.k:
             exact = True
             rows = await self._fetch(scope, route, request.k, vector, exact=True)
-        hits = [_hit(row) for row in rows if row.doc_key is not None]
+        hits = [_hit(row) for row in rows if row.chunk_no is not None]
         return SearchAnswer(
             profile=profile,
             index=route.name,
@@ -90,22 +92,34 @@ class Searcher:
 
     async def _refusal(self, scope: Scope, profile: str, index: str) -> Exception:
         steward = self._database.steward(scope.actor)
-        source = await steward.fetch_value(QUERIES["find_source"], {"index": index})
-        if source is None:
+        sources = await steward.fetch(_Source, QUERIES["find_source"], {"index": index, "profile": profile})
+        if not sources:
             return NotFoundError(f"no index {index[:60]!r}")
+        source = sources[0]
         async with scope.begin() as transaction:
             bound = await transaction.fetch_values(QUERIES["bound_relations"], {"profile": profile})
+        if source.bound:
+            return ProfileNotBoundError(
+                f"index {index!r} holds texts of {source.name!r} that are above the clearance of profile {profile!r}; "
+                "ask for an index over a view that redacts them",
+                allowed_bindings=bound,
+            )
         allowed = ", ".join(bound) or "nothing"
         return ProfileNotBoundError(
-            f"profile {profile!r} is not bound to {source!r}; it is bound to {allowed}",
+            f"profile {profile!r} is not bound to {source.name!r}; it is bound to {allowed}",
             allowed_bindings=bound,
         )
+
+
+class _Source(msgspec.Struct, frozen=True):
+    name: str
+    bound: bool
 
 
 def _hit(row: HitRow) -> Hit:
     distance = row.distance or 0.0
     return Hit(
-        doc_key=row.doc_key or "",
+        doc_key=row.doc_key,
         chunk_no=row.chunk_no or 0,
         score=1.0 - distance,
         distance=distance,

@@ -3,8 +3,6 @@
 import msgspec
 from psycopg import sql
 
-from app.catalog.service import find_dataset, list_columns
-from app.catalog.service import not_found as dataset_not_found
 from app.db.queries import load_queries
 from app.db.scope import Scope
 from app.errors import ConflictError, InvalidInputError, NotFoundError
@@ -18,6 +16,7 @@ from app.vectors.models import (
     IndexFreshness,
     IndexRequest,
     IndexRow,
+    IndexSource,
     Variant,
     VectorIndex,
 )
@@ -39,7 +38,7 @@ async def create_index(scope: Scope, embedder: Embedder, request: IndexRequest) 
     """Define the index, unless it is there with the same definition, and defer the job that embeds what is missing.
 
     Raises:
-        NotFoundError: no such dataset or column.
+        NotFoundError: no such relation or column.
         InvalidInputError: see plan_index, or a model that is not configured.
         ConflictError: the name is taken by an index with another definition.
     """
@@ -49,10 +48,11 @@ async def create_index(scope: Scope, embedder: Embedder, request: IndexRequest) 
             f"model {request.model!r} is not configured; models.embed is {info.provider} with {info.name!r}"
         )
     async with scope.begin() as transaction:
-        dataset = await find_dataset(transaction, request.source, lock=True)
-        if dataset is None:
-            raise dataset_not_found(request.source)
-        name = plan_index(request, dataset, await list_columns(transaction, dataset.id))
+        source = await transaction.find_one(IndexSource, QUERIES["source"], {"name": request.source})
+        if source is None:
+            raise NotFoundError(f"no dataset or view {request.source[:60]!r}")
+        columns = await transaction.fetch_values(QUERIES["source_columns"], {"relation_id": source.id})
+        name = plan_index(request, source, columns)
         wanted = {
             "name": name,
             "text_columns": request.text_columns,
@@ -62,12 +62,12 @@ async def create_index(scope: Scope, embedder: Embedder, request: IndexRequest) 
             "model_name": info.name,
             "model_version": info.version,
             "dimensions": info.dimensions,
-            "row_key": dataset.row_key,
+            "row_key": source.row_key,
         }
         parameters = {"name": name, "source": None, "model": None, "after": None, "limit": 1}
         found = await transaction.find_one(IndexRow, QUERIES["indexes"], parameters)
         if found is None:
-            await transaction.execute(QUERIES["create_index"], {**wanted, "relation_id": dataset.id})
+            await transaction.execute(QUERIES["create_index"], {**wanted, "relation_id": source.id})
         else:
             _check_same(found, request.source, wanted)
         job_id = await defer_job(
@@ -115,7 +115,8 @@ async def list_indexes(
 
 async def _describe(scope: Scope, row: IndexRow) -> VectorIndex:
     counts = sql.SQL(
-        "select (select count(*) from {chunks}) as chunks, (select count(distinct row_key) from {chunks}) as documents,"
+        "select (select count(*) from {chunks}) as chunks,"
+        " (select count(*) from {chunks} where chunk_no = 0) as documents,"
         " (select count(*) from {pending}) as stale_rows"
     ).format(chunks=table(row.name), pending=table(row.name, "_pending"))
     async with scope.begin() as transaction:

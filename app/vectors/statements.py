@@ -10,7 +10,7 @@ VEC = "vec"
 
 
 def table(index: str, suffix: str = "") -> sql.Identifier:
-    """`vec.<index>`, `vec.<index>_text` or `vec.<index>_pending`."""
+    """`vec.<index>`, `vec.<index>_text`, `vec.<index>_pending` or `vec.<index>_source`."""
     return sql.Identifier(VEC, f"{index}{suffix}")
 
 
@@ -24,13 +24,17 @@ def hnsw_name(index: str, variant_id: int) -> str:
     return f"{index}_v{variant_id}"
 
 
+def hits_name(index_id: int, binding_id: int) -> str:
+    """The name of the gate's view of an index's hits as one reader sees them (sql/30_install_index_reader.sql)."""
+    return f"hits_{index_id}_{binding_id}"
+
+
 @lru_cache(maxsize=4096)
-def _search(
-    index: str, schema: str, source: str, row_key: str, text_columns: tuple[str, ...], near: bytes
-) -> bytes:
+def _search(index: str, hits: str, near: bytes) -> bytes:
     """The near chunks with their text, and their rows as the reader's own relation shows them.
 
-    The relation is joined by the row key: a row the reader cannot see takes its chunks out of the answer.
+    The gate's view of hits knows a chunk's row, the reader does not: a row key that is masked for it stays so. A row
+    that the reader cannot see takes its chunks out of the answer.
     """
     return (
         sql.SQL(
@@ -40,8 +44,8 @@ def _search(
             "left join (select shown.doc_key, n.chunk_no, n.distance, t.content as text, shown.metadata "
             "from near n join {text} t on t.chunk_id = n.chunk_id "
             # a join cannot look into a barrier view by its index, a condition inside it can; offset 0 keeps it inside
-            "cross join lateral (select r.{row_key}::text as doc_key, to_jsonb(r) - {text_columns}::text[] as metadata "
-            "from {relation} r where r.{row_key} = n.row_key offset 0) shown) hit on true "
+            "cross join lateral (select h.doc_key, h.metadata from {hits} h where h.chunk_id = n.chunk_id offset 0) "
+            "shown) hit on true "
             # the planner trusts the index's order, which is not exact; + 0 makes it sort (pgvector#862)
             "order by hit.distance + 0"
         )
@@ -49,9 +53,7 @@ def _search(
             near=sql.SQL(near.decode()),
             pending=table(index, "_pending"),
             text=table(index, "_text"),
-            relation=sql.Identifier(schema, source),
-            row_key=_escaped(sql.Identifier(row_key)),
-            text_columns=_escaped(sql.Literal(list(text_columns))),
+            hits=sql.Identifier(VEC, hits),
         )
         .as_bytes(None)
     )
@@ -63,7 +65,7 @@ def _near_hnsw(index: str, ext: str, variant_id: int, k: int) -> bytes:
     # LIMIT keeps the planner from costing it as a tenth of the table (reference: planner.c preprocess_limit).
     return (
         sql.SQL(
-            "select chunk_id, row_key, chunk_no, embedding operator({ext}.<=>) %(vector)s as distance from {chunks} "
+            "select chunk_id, chunk_no, embedding operator({ext}.<=>) %(vector)s as distance from {chunks} "
             "where chunk_id <> {variant} order by embedding operator({ext}.<=>) %(vector)s limit {k}"
         )
         .format(
@@ -81,7 +83,7 @@ def _near_exact(index: str, ext: str, k: int) -> bytes:
     # + 0 keeps every HNSW index out of it: each row's distance is computed
     return (
         sql.SQL(
-            "select chunk_id, row_key, chunk_no, embedding operator({ext}.<=>) %(vector)s as distance from {chunks} "
+            "select chunk_id, chunk_no, embedding operator({ext}.<=>) %(vector)s as distance from {chunks} "
             "order by (embedding operator({ext}.<=>) %(vector)s) + 0 limit {k}"
         )
         .format(ext=sql.Identifier(ext), chunks=table(index), k=sql.Literal(k))
@@ -95,29 +97,26 @@ def search_statement(route: SearchRoute, ext: str, k: int, *, exact: bool) -> by
         near = _near_exact(route.name, ext, k)
     else:
         near = _near_hnsw(route.name, ext, route.variant_id, k)
-    return _search(
-        route.name, route.schema_name, route.source, route.row_key, tuple(route.text_columns), near
-    )
+    return _search(route.name, hits_name(route.index_id, route.binding_id), near)
 
 
 def pending_statement(index: IndexRow, limit: int, *, first: bool) -> bytes:
     """The next rows to embed with their text columns, by row key; after `last` unless it is the first read."""
     texts = sql.SQL(", ").join(
         part
-        for column in index.text_columns
-        for part in (_escaped(sql.Literal(column)), _escaped(sql.Identifier("r", column)))
+        for position, column in enumerate(index.text_columns, start=1)
+        for part in (_escaped(sql.Literal(column)), sql.Identifier("r", f"t{position}"))
     )
     after = sql.SQL("" if first else "where p.row_key > %(last)s ")
     return (
         sql.SQL(
             "select p.row_key, p.seq, jsonb_build_object({texts}) as texts from {pending} p "
-            "join {rows} r on r.{key} = p.row_key {after}order by p.row_key limit {limit}"
+            "join {rows} r on r.row_key = p.row_key {after}order by p.row_key limit {limit}"
         )
         .format(
             texts=texts,
             pending=table(index.name, "_pending"),
-            rows=sql.Identifier("lake", index.source),
-            key=_escaped(sql.Identifier(index.row_key)),
+            rows=table(index.name, "_source"),
             after=after,
             limit=sql.Literal(limit),
         )

@@ -56,6 +56,9 @@ begin
   insert into lakeward.secret (hmac_inner, hmac_outer) values (inner_key, outer_key);
 end $$;
 
+-- Which definitions of the projecting functions the readers' views were made by (sql/95_readers.sql).
+alter table lakeward.deployment add column views_made_by text;
+
 -- What a reader may know of a safe view; what the view is made of is in safe_view_base, for the admin alone.
 create table lakeward.safe_view (
   id bigint primary key,

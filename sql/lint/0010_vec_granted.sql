@@ -1,35 +1,46 @@
--- A right on an index's tables for a role whose profile is not bound to the index's relation, or more than reading.
--- Why: vec has no row security, so that none stands between a query and HNSW; the grant is the check.
+-- A right on an index's tables that no lakeward.index_reader accounts for, or more than that reader needs.
+-- Why: vec has no row security, so that none stands between a query and HNSW; the grant is the check. A reader gets the chunks
+-- without their row keys, the texts, the count of what is pending, and its own view of hits.
 with held as (
-  select c.oid, c.relname::text as relname, a.grantee, a.privilege_type
+  select c.relname::text as relname, a.column_name, a.grantee, a.privilege_type
   from pg_class c
   cross join lateral (
-    select x.grantee, x.privilege_type from aclexplode(c.relacl) x
+    select null::text as column_name, x.grantee, x.privilege_type from aclexplode(c.relacl) x
     union all
-    select x.grantee, x.privilege_type
+    select t.attname, x.grantee, x.privilege_type
     from pg_attribute t cross join lateral aclexplode(t.attacl) x
     where t.attrelid = c.oid and t.attacl is not null
   ) a
   where c.relnamespace = 'vec'::regnamespace and a.grantee <> c.relowner
 ),
 allowed as (
-  select t.relname, b.role_name, i.relation_id
-  from lakeward.vector_index i
-  cross join lateral (values (i.name), (i.name || '_text'), (i.name || '_pending')) t (relname)
+  select t.relname, t.column_name, x.role_name
+  from lakeward.index_reader x
+  join lakeward.vector_index i on i.id = x.index_id
   cross join lateral (
-    select p.role_name from lakeward.binding b join lakeward.profile p on p.id = b.profile_id
-    where b.relation_id = i.relation_id
-    union all
-    select d.steward_role from lakeward.deployment d
-  ) b
+    values (i.name, 'chunk_id'), (i.name, 'chunk_no'), (i.name, 'embedding'), (i.name || '_text', null),
+    (i.name || '_pending', 'seq'), (format('hits_%s_%s', x.index_id, x.binding_id), null)
+  ) t (relname, column_name)
+  union all
+  select t.relname, t.column_name, d.steward_role
+  from lakeward.vector_index i
+  cross join lakeward.deployment d
+  cross join lateral (values (i.name, null), (i.name || '_text', null), (i.name || '_pending', 'seq')) t (relname, column_name)
+  union all
+  select i.name, null, d.gate_role from lakeward.vector_index i cross join lakeward.deployment d
 )
 select format('vec.%I', held.relname) as object,
   format(
-    '%s has %s', case held.grantee when 0 then 'PUBLIC' else pg_get_userbyid(held.grantee)::text end, held.privilege_type
+    '%s has %s%s', case held.grantee when 0 then 'PUBLIC' else pg_get_userbyid(held.grantee)::text end,
+    held.privilege_type, ' of ' || held.column_name
   ) as detail
 from held
 where not (
   held.privilege_type = 'SELECT'
   and held.grantee <> 0
-  and (held.relname, pg_get_userbyid(held.grantee)::text) in (select relname, role_name from allowed)
+  and exists (
+    select from allowed
+    where allowed.relname = held.relname and allowed.role_name = pg_get_userbyid(held.grantee)
+      and allowed.column_name is not distinct from held.column_name
+  )
 )

@@ -7,4 +7,4 @@ from lakeward.binding b
 join lakeward.profile p on p.id = b.profile_id
 join lakeward.relation r on r.id = b.relation_id
 where to_regclass(format('%I.%I', p.schema_name, r.name)) is null
-  and exists (select from lakeward.dataset_column c where c.dataset_id = r.id)
+  and exists (select from lakeward.shown_column s where s.binding_id = b.id)

@@ -55,7 +55,7 @@ PLANTS = {
         "grant delete on vec.people_note to {alpha}",
     ],
     "0011_view_without_binding": [
-        "alter table lakeward.binding disable trigger objects;"
+        "alter table lakeward.binding disable trigger objects_delete;"
         "delete from lakeward.binding where profile_id = 'beta'",
         "create table p_alpha.stray (id int)",
     ],

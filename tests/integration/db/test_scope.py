@@ -276,7 +276,7 @@ async def test_deleting_the_binding_drops_the_view_and_the_rights(database, alph
 
 async def test_a_view_without_its_binding_is_empty(database, alpha, admin):
     """Even where the view stays, as when a trigger was off: the policy under it looks at the binding."""
-    admin.execute("alter table lakeward.binding disable trigger objects")
+    admin.execute("alter table lakeward.binding disable trigger objects_delete")
     async with database.steward().begin() as transaction:
         await transaction.execute("delete from lakeward.binding where profile_id = 'alpha'")
     assert await alpha.fetch_value("select count(*) from p_alpha.people") == 0

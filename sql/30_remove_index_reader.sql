@@ -1,0 +1,17 @@
+-- Takes a reader's right to an index back, with the view of its hits.
+create or replace function lakeward.remove_index_reader(index_id bigint, binding_id bigint, reader text) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  index_name text;
+begin
+  select i.name into index_name from lakeward.vector_index i where i.id = remove_index_reader.index_id;
+  execute format('drop view if exists vec.%I', format('hits_%s_%s', remove_index_reader.index_id, remove_index_reader.binding_id));
+  if to_regclass(format('vec.%I', index_name)) is not null then
+    -- the rights to single columns go with it
+    execute format(
+      'revoke select on vec.%I, vec.%I, vec.%I from %I', index_name, index_name || '_text', index_name || '_pending', reader
+    );
+  end if;
+  delete from lakeward.index_reader x
+  where x.index_id = remove_index_reader.index_id and x.binding_id = remove_index_reader.binding_id;
+end $$;

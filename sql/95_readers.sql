@@ -1,0 +1,36 @@
+-- After an upgrade every view that shows rows is made again, when what makes them has changed, or when one was never made.
+do $$
+declare
+  made_by text;
+  item record;
+begin
+  select md5(string_agg(pg_get_functiondef(p.oid), '' order by p.proname)) into made_by
+  from pg_proc p
+  where p.pronamespace = 'lakeward'::regnamespace and p.proname in (
+    'filter_sql', 'filter_literal', 'find_base', 'index_source_sql', 'install_index_reader', 'install_reader_view',
+    'install_safe_view', 'plan_columns', 'projection_sql', 'redacted_type', 'redaction_sql'
+  );
+  if not exists (select from lakeward.deployment d where d.views_made_by is distinct from made_by) then
+    return;
+  end if;
+  -- indexes from before there were views
+  for item in
+    select i.id, i.name, base.table_name
+    from lakeward.vector_index i
+    cross join lateral lakeward.find_base(i.relation_id) base
+    where to_regclass(format('vec.%I', i.name || '_source')) is null
+  loop
+    execute format(
+      'create view vec.%I as %s', item.name || '_source',
+      lakeward.index_source_sql(item.id, format('lake.%I', item.table_name))
+    );
+    execute format('grant select on vec.%I to %I', item.name, lakeward.role_of('gate'));
+  end loop;
+  for item in select d.id, to_regclass(format('lake.%I', d.name)) as table_oid from lakeward.dataset d order by d.id loop
+    if item.table_oid is not null then
+      perform lakeward.install_row_policy(item.id);
+    end if;
+    perform lakeward.install_readers(item.id);
+  end loop;
+  update lakeward.deployment set views_made_by = made_by;
+end $$;
