@@ -40,6 +40,14 @@ begin
   );
   execute format('grant execute on function lakeward.find_key(text), lakeward.get_deployment() to %I', service);
 
+  execute format(
+    'grant execute on function lakeward.append_journal(text, text, text, text, jsonb, jsonb) to %I', steward
+  );
+  -- everybody may record what it does, under its own name (0004 has the list of what is open to all)
+  grant execute on function lakeward.append_audit(
+    text, text, text[], text, bigint, text[], double precision, text
+  ) to public;
+
   -- the queue is the service's own; no reader has a right there
   execute format('grant usage on schema jobs to %I', service);
   execute format('grant select, insert, update, delete on all tables in schema jobs to %I', service);

@@ -30,12 +30,14 @@ LOCK_TIMEOUT_MS = "10000"
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who acts, for the record: as JSON in the transaction's setting `lakeward.actor`, where triggers find it."""
+    """Who acts, for the record: as JSON in the transaction's setting `lakeward.actor`, for lakeward.acting()."""
 
     principal: str = ""
     profile: str = ""
     model: str = ""
     request_id: str = ""
+    #: Through what it acts: 'api', 'job:<kind>'. Empty: the service itself.
+    source: str = ""
 
 
 class Transaction:

@@ -35,7 +35,11 @@ class Principal(msgspec.Struct, frozen=True):
     def scope(self, database: Database, request_id: str = "", *, timeout_ms: int = 30_000) -> Scope:
         """The scope this principal acts in: its profile's, or the steward's."""
         actor = Actor(
-            principal=self.id, profile=self.profile or "", model=self.model or "", request_id=request_id
+            principal=self.id,
+            profile=self.profile or "",
+            model=self.model or "",
+            request_id=request_id,
+            source="api",
         )
         if self.role_name is None:
             return database.steward(actor, timeout_ms=timeout_ms)
