@@ -22,6 +22,10 @@ begin
         ) end
       );
       execute format('alter table record.%I enable row level security', part);
+      execute format(
+        'create trigger keep_record_whole before truncate on record.%I '
+        'for each statement execute function lakeward.keep_record(%L)', part, parent
+      );
       if parent = 'journal' then
         -- uncompressed: a byte scan must be able to find what erasure has to remove
         execute format('alter table record.%I alter old set storage external, alter new set storage external', part);

@@ -41,3 +41,17 @@ begin
     );
   end loop;
 end $$;
+
+-- what is on record stays; row triggers reach every partition, those on TRUNCATE are each table's own
+create or replace trigger keep_record before update or delete on lakeward.journal
+for each row execute function lakeward.keep_record('journal');
+create or replace trigger keep_record before update or delete on lakeward.audit_entry
+for each row execute function lakeward.keep_record('audit_entry');
+create or replace trigger keep_record before update or delete on lakeward.journal_seal
+for each row execute function lakeward.keep_record('journal_seal');
+create or replace trigger keep_record_whole before truncate on lakeward.journal
+for each statement execute function lakeward.keep_record('journal');
+create or replace trigger keep_record_whole before truncate on lakeward.audit_entry
+for each statement execute function lakeward.keep_record('audit_entry');
+create or replace trigger keep_record_whole before truncate on lakeward.journal_seal
+for each statement execute function lakeward.keep_record('journal_seal');

@@ -65,6 +65,13 @@ journal = Table(
     Column("salt", Uuid, server_default=text("gen_random_uuid()")),
     Index("journal_entity_idx", "dataset", "entity", "id"),
     Index("journal_transaction_idx", "transaction", "id"),
+    Index(
+        "journal_rekey_idx",
+        "dataset",
+        text("(new #>> '{}'::text[])"),
+        postgresql_where=text("kind = 'rekey'::text"),
+    ),
+    Index("journal_erased_idx", "id", postgresql_where=text("kind = 'journal_erased'::text")),
     postgresql_partition_by="range (at)",
 )
 
@@ -73,7 +80,9 @@ journal_seal = Table(
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("from_transaction", Xid8, nullable=False),
+    Column("from_id", BigInteger, nullable=False),
     Column("to_transaction", Xid8, nullable=False),
+    Column("to_id", BigInteger, nullable=False),
     Column("entries", BigInteger, nullable=False),
     Column("payloads", LargeBinary, nullable=False),
     Column("previous", LargeBinary, nullable=False),

@@ -174,10 +174,15 @@ create table lakeward.journal (
 ) partition by range (at);
 create index journal_entity_idx on lakeward.journal (dataset, entity, id);
 create index journal_transaction_idx on lakeward.journal (transaction, id);
+create index journal_rekey_idx on lakeward.journal (dataset, (new #>> '{}')) where kind = 'rekey';
+create index journal_erased_idx on lakeward.journal (id) where kind = 'journal_erased';
+-- A seal covers the entries with from <= (transaction, id) < to; the next one begins where it ends.
 create table lakeward.journal_seal (
   id bigint primary key,
   from_transaction xid8 not null,
+  from_id bigint not null,
   to_transaction xid8 not null,
+  to_id bigint not null,
   entries bigint not null,
   payloads bytea not null,
   previous bytea not null,
