@@ -15,7 +15,7 @@ import procrastinate
 import psycopg
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import Job as QueueRow
-from procrastinate.manager import JobManager
+from procrastinate.manager import JobManager, get_channel_for_queues
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
 from psycopg.conninfo import make_conninfo
@@ -38,6 +38,8 @@ DEAD_S = 30.0
 RECOVER_S = 15.0
 #: New jobs are notified (10 ms); retries and recovered ones are found by polling.
 POLL_S = 2.0
+#: Notifications within this time of the last one that was acted on are acted on together, at its end.
+WAKE_S = 0.02
 MAX_RECONNECT_S = 5.0
 #: The channel name is `procrastinate_queue_v1#<kind>` and Postgres takes 63 bytes.
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -62,16 +64,37 @@ class _Retry(BaseRetryStrategy):
 
 
 class _Worker(Worker):
-    """procrastinate's worker with two inner methods replaced; the version is pinned, tests watch over both.
+    """procrastinate's worker with three inner methods replaced; the version is pinned, tests watch over them.
 
     The watch takes the place of its cron. Without a periodic task the cron ends at once, and with it the
     monitor that stops a worker whose heartbeat or listener failed (`_monitor_side_tasks` waits for the first
     to end). Such a worker would go on without a heartbeat, and others would take its running jobs.
+
+    A notification says that there is something to fetch, and nothing else: every login of the database can send one,
+    with any payload. procrastinate parses it, dies of what is not JSON, and aborts the job that it names.
     """
 
     def __init__(self, watch: Callable[["_Worker"], Awaitable[None]], **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(listen_notify=False, **options)
         self._watch = watch
+        self._woken_at = 0.0
+        self._waking: asyncio.TimerHandle | None = None
+
+    def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
+        listener = self.app.connector.listen_notify(
+            on_notification=self._on_notification, channels=get_channel_for_queues(self.queues)
+        )
+        return [*super()._start_side_tasks(), asyncio.create_task(listener, name="listener")]
+
+    async def _on_notification(self, *, channel: str, payload: str) -> None:
+        if self._waking is None:
+            loop = asyncio.get_running_loop()
+            self._waking = loop.call_at(max(loop.time(), self._woken_at + WAKE_S), self._wake)
+
+    def _wake(self) -> None:
+        self._waking = None
+        self._woken_at = asyncio.get_running_loop().time()
+        self._new_job_event.set()
 
     async def _periodic_deferrer(self) -> None:
         await self._watch(self)

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from procrastinate.manager import JobManager
 from psycopg import sql
 
 import app
@@ -133,3 +134,54 @@ async def test_a_stop_while_the_database_is_away_is_a_stop(jobs, deployed):
             done, _ = await asyncio.wait([task], timeout=30)
     assert done
     assert task.cancelled()
+
+
+RUBBISH = ["", "not json", "{}", "[1]", '{"type": 7}', '{"type": "abort_job_requested"}', "\N{SNOWMAN}" * 2000]
+
+
+async def test_a_notification_of_anybody_stops_nothing(jobs, deployed):
+    """Every login may notify every channel: rubbish kills no worker, and a forged abort aborts no job."""
+    go = asyncio.Event()
+    runs = []
+
+    async def handler(context):
+        runs.append(context.attempt)
+        await go.wait()
+
+    first = await jobs.defer()
+    async with jobs.working(handler, concurrency=1) as working:
+        await jobs.wait_for(first, "running")
+        with deployed.connect() as reader:
+            (row,) = reader.execute("select id from jobs.procrastinate_jobs").fetchone()
+            forged = f'{{"type": "abort_job_requested", "job_id": {row}}}'
+            for payload in [*RUBBISH, forged]:
+                reader.execute("select pg_notify('procrastinate_queue_v1#work', %s)", [payload])
+            reader.execute(
+                "select count(pg_notify('procrastinate_queue_v1#work', n::text)) from generate_series(1, 20000) n"
+            )
+        await asyncio.sleep(0.5)
+        go.set()
+        second = await jobs.defer()
+        assert (await jobs.wait_for(first, "succeeded")).attempts == 1
+        assert (await jobs.wait_for(second, "succeeded")).attempts == 1
+        assert not working.done()
+    assert runs == [1, 1]
+
+
+async def test_many_notifications_are_few_fetches(jobs, deployed, monkeypatch):
+    fetches = []
+    fetch = JobManager.fetch_job
+
+    async def count(self, **options):
+        fetches.append(options)
+        return await fetch(self, **options)
+
+    monkeypatch.setattr(JobManager, "fetch_job", count)
+    async with jobs.working(None):
+        await asyncio.sleep(0.5)
+        fetches.clear()
+        with deployed.connect() as reader:
+            for _ in range(500):
+                reader.execute("notify \"procrastinate_queue_v1#work\", 'x'")
+        await asyncio.sleep(0.5)
+    assert 1 <= len(fetches) < 200
