@@ -24,6 +24,7 @@ from app.profiles.routes import router as profiles_router
 from app.settings import Settings
 from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
+from app.views.routes import router as views_router
 from app.web.health import router as health_router
 from app.web.identity import guard_identity, provide_database, provide_principal
 from app.web.openapi import OPENAPI, close_request_schemas
@@ -35,6 +36,7 @@ ROUTERS = [
     health_router,
     access_router,
     catalog_router,
+    views_router,
     profiles_router,
     ingest_router,
     jobs_router,

@@ -128,8 +128,8 @@ def _show_ingested(session: Session, path: Path, answer: Document) -> None:
 
 
 def _show_columns(columns: list[Document]) -> None:
-    rows = ([c["name"], c["type"], c["pii"], c["sensitivity"]] for c in columns)
-    show_table(["column", "type", "personal data", "sensitivity"], rows, none="no columns yet")
+    rows = ([c["name"], c["type"], c["pii"], c["sensitivity"], c.get("action")] for c in columns)
+    show_table(["column", "type", "personal data", "sensitivity", "redacted"], rows, none="no columns yet")
 
 
 @click.group()

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "psql": ("app.cli.psql", "Open psql, as the admin or as a profile."),
     "ingest": ("app.cli.catalog", "Load files into a dataset."),
     "dataset": ("app.cli.catalog", "List, show and delete datasets."),
+    "view": ("app.cli.views", "Create, list, show and delete safe views."),
     "profile": ("app.cli.profiles", "Create, list, show, activate and delete profiles."),
     "index": ("app.cli.vectors", "Create, list, show and delete vector indexes."),
     "job": ("app.cli.vectors", "List, show and cancel jobs."),
