@@ -9,6 +9,7 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from app.access.first_key import ensure_admin_key
+from app.access.roles_routes import router as roles_router
 from app.access.routes import router as access_router
 from app.access.service import KeyAuthenticator
 from app.analytics.child import QueryProcesses
@@ -35,6 +36,7 @@ from app.worker import build_queue
 ROUTERS = [
     health_router,
     access_router,
+    roles_router,
     catalog_router,
     views_router,
     profiles_router,

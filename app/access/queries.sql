@@ -27,3 +27,44 @@ select id, role_name, access_role from lakeward.profile where id = %(id)s;
 -- list_relations --
 -- Every relation the scope's role may read.
 select name from lakeward.relation order by name;
+
+-- roles --
+-- The access roles the scope's role may see, by name, keyset by name; one when `name` is given.
+select r.name, r.description, r.clearance, r.default_action, r.keep_prefix, r.keep_suffix, r.can_write,
+  r.name = any(%(built_in)s) as built_in,
+  (select count(*) from lakeward.profile p where p.access_role = r.name) as profiles, r.created_at
+from lakeward.access_role r
+where (%(name)s::text is null or r.name = %(name)s) and (%(after)s::text is null or r.name > %(after)s)
+order by r.name
+limit %(limit)s;
+
+-- role_names --
+select name from lakeward.access_role order by name limit 100;
+
+-- keep_role --
+-- The role stays until the transaction ends: a profile is about to get it.
+select name from lakeward.access_role where name = %(name)s for key share;
+
+-- lock_role --
+select name from lakeward.access_role where name = %(name)s for update;
+
+-- create_role --
+insert into lakeward.access_role (
+  name, description, clearance, default_action, keep_prefix, keep_suffix, can_write
+)
+values (
+  %(name)s, %(description)s, %(clearance)s, %(default_action)s, %(keep_prefix)s, %(keep_suffix)s, %(can_write)s
+);
+
+-- update_role --
+-- What its readers see follows in the same transaction (sql/30_on_clearance.sql).
+update lakeward.access_role set
+  description = %(description)s, clearance = %(clearance)s, default_action = %(default_action)s,
+  keep_prefix = %(keep_prefix)s, keep_suffix = %(keep_suffix)s, can_write = %(can_write)s
+where name = %(name)s;
+
+-- role_profiles --
+select p.id from lakeward.profile p where p.access_role = %(name)s order by p.id;
+
+-- delete_role --
+delete from lakeward.access_role where name = %(name)s;

@@ -20,6 +20,8 @@ ColumnType = Literal[
     "jsonb",
     "bytea",
 ]
+#: How sensitive a column is; nobody but an admin sees one that is unclassified.
+LEVELS = ("public", "internal", "confidential", "restricted", "unclassified")
 RefreshPolicy = Literal["manual", "on_append", "scheduled"]
 ShortText = Annotated[str, msgspec.Meta(max_length=200)]
 LongText = Annotated[str, msgspec.Meta(max_length=10_000)]
@@ -44,6 +46,22 @@ class DatasetRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tags: Annotated[list[ShortText], msgspec.Meta(max_length=100)] | None = None
     embedding_refresh_policy: RefreshPolicy | None = None
     columns: Annotated[list[ColumnRequest], msgspec.Meta(min_length=1, max_length=1500)] | None = None
+
+
+class ColumnMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is changed of a column; `sensitivity` is one of LEVELS."""
+
+    sensitivity: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+
+
+class MetadataRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is changed of a dataset; what is left out stays. `sensitivity` is one of LEVELS."""
+
+    description: LongText | None = None
+    owner: ShortText | None = None
+    tags: Annotated[list[ShortText], msgspec.Meta(max_length=100)] | None = None
+    sensitivity: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    columns: Annotated[dict[str, ColumnMetadata], msgspec.Meta(max_length=1600)] = {}
 
 
 class DatasetColumn(msgspec.Struct, frozen=True):

@@ -53,6 +53,12 @@ update lakeward.dataset set
   updated_at = now()
 where id = %(id)s;
 
+-- classify_columns --
+-- One statement for all of them: what the readers see follows it once (sql/30_on_column_sensitivity.sql).
+update lakeward.dataset_column c set sensitivity = x.sensitivity
+from unnest(%(names)s::text[], %(levels)s::text[]) x (name, sensitivity)
+where c.dataset_id = %(dataset_id)s and c.name = x.name and c.sensitivity <> x.sensitivity;
+
 -- create_column --
 insert into lakeward.dataset_column (dataset_id, position, name, source_name, type, sensitivity)
 values (%(dataset_id)s, %(position)s, %(name)s, %(source_name)s, %(type)s, %(sensitivity)s);

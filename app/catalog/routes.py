@@ -1,10 +1,11 @@
 """/catalog/datasets."""
 
-from litestar import Response, Router, delete, get, post
+from litestar import Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from app.catalog.models import Dataset, DatasetRequest, DeletedDataset
+from app.catalog.metadata import update_metadata
+from app.catalog.models import Dataset, DatasetRequest, DeletedDataset, MetadataRequest
 from app.catalog.service import create_or_update_dataset, delete_dataset, get_dataset, list_datasets
 from app.db.database import Database
 from app.web.identity import Principal, require_admin
@@ -14,6 +15,8 @@ from app.web.problems import problem_responses
 from app.web.responses import created_or_updated
 
 TAGS = ["catalog"]
+#: Classifying a column makes the views of all the dataset's readers again.
+CHANGE_TIMEOUT_MS = 300_000
 
 
 @post(
@@ -59,8 +62,23 @@ async def delete_dataset_by_name(
     return await delete_dataset(principal.scope(database), name)
 
 
+@patch("/by-name/{name:str}/metadata", responses=problem_responses(404, 413), tags=TAGS)
+async def patch_metadata(
+    name: FromPath[str],
+    data: JSONBody[MetadataRequest],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+) -> Dataset:
+    """Describe a dataset and classify its columns; what its readers see follows at once."""
+    require_admin(principal)
+    scope = principal.scope(database, timeout_ms=CHANGE_TIMEOUT_MS)
+    dataset = await update_metadata(scope, name, data)
+    database.changes.bump()
+    return dataset
+
+
 router = Router(
     "/catalog/datasets",
-    route_handlers=[post_dataset, get_datasets, get_dataset_by_name, delete_dataset_by_name],
+    route_handlers=[post_dataset, get_datasets, get_dataset_by_name, delete_dataset_by_name, patch_metadata],
     request_max_body_size=MAX_JSON_BYTES,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import rich_click as click
 
-from app.cli.client import segment
+from app.cli.client import LONG_S, segment
 from app.cli.output import moment, note, say, show_fields, show_json, show_table
 from app.cli.session import YES, Session, confirm, connected
 from app.cli.watch import upload_progress, wait_for_job
@@ -134,7 +134,7 @@ def _show_columns(columns: list[Document]) -> None:
 
 @click.group()
 def dataset() -> None:
-    """List, show and delete datasets."""
+    """List, show, classify and delete datasets."""
 
 
 @dataset.command("list")
@@ -193,10 +193,57 @@ def show_dataset(session: Session, name: str) -> None:
     )
     say("")
     _show_columns(found["columns"])
+    _say_unclassified(session, found)
     loads = [
         [moment(x.get("at")), x.get("filename"), x.get("rows"), x.get("rejected")] for x in found["lineage"]
     ]
     show_table(["loaded", "from", "rows#", "rejected#"], loads, none="nothing loaded yet")
+
+
+def _read_levels(
+    _: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Document]:
+    """COLUMN=LEVEL; a column's own name may hold an equals sign."""
+    levels: dict[str, Document] = {}
+    for value in values:
+        column, equals, level = value.rpartition("=")
+        if not equals or not column or not level:
+            raise click.BadParameter(
+                f"{value!r}: write COLUMN=LEVEL, for example salary=restricted", param=parameter
+            )
+        if column in levels:
+            raise click.BadParameter(f"column {column!r} is there twice", param=parameter)
+        levels[column] = {"sensitivity": level}
+    return levels
+
+
+@dataset.command("classify")
+@click.argument("name", metavar="DATASET")
+@click.argument("levels", metavar="COLUMN=LEVEL...", nargs=-1, required=True, callback=_read_levels)
+@connected()
+def classify_dataset(session: Session, name: str, levels: dict[str, Document]) -> None:
+    """Say how sensitive columns are: public, internal, confidential, restricted, or unclassified (nobody sees it).
+
+    What readers see follows at once. `lakeward profile diff` says beforehand what that is.
+    """
+    path = f"/catalog/datasets/by-name/{segment(name)}/metadata"
+    changed = session.api.patch(path, {"columns": levels}, read_s=LONG_S)
+    if session.as_json:
+        show_json(changed)
+        return
+    _show_columns([column for column in changed["columns"] if column["name"] in levels])
+    _say_unclassified(session, changed)
+
+
+def _say_unclassified(session: Session, found: Document) -> None:
+    closed = [column["name"] for column in found["columns"] if column["sensitivity"] == "unclassified"]
+    if closed:
+        say(
+            f"not classified, so nobody but an admin sees {'it' if len(closed) == 1 else 'them'}: {', '.join(closed)}",
+            "yellow",
+        )
+        hint = session.command("dataset", "classify", found["name"], f"{closed[0]}=internal")
+        say(f"say how sensitive: {hint}", "dim")
 
 
 @dataset.command("delete")

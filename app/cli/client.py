@@ -60,6 +60,10 @@ class Api:
         """The answer's JSON to a JSON body; fields that are None are left out."""
         return self._send("POST", path, json=_present(body or {}), timeout=_timeout(read_s))
 
+    def patch(self, path: str, body: Mapping[str, Any], *, read_s: float = READ_S) -> Any:
+        """The answer's JSON to a JSON body with what is to be changed."""
+        return self._send("PATCH", path, json=_present(body), timeout=_timeout(read_s))
+
     def delete(self, path: str) -> Any:
         """The answer's JSON."""
         return self._send("DELETE", path)

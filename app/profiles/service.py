@@ -2,6 +2,7 @@
 
 import msgspec
 
+from app.access.roles import require_role
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
 from app.errors import NotFoundError
@@ -51,13 +52,15 @@ async def create_or_update_profile(scope: Scope, request: ProfileRequest) -> tup
 
     Raises:
         InvalidInputError: see plan_profile.
-        NotFoundError: a binding names a relation that does not exist; `missing` lists all that don't.
+        NotFoundError: a binding names a relation that does not exist; `missing` lists all that don't. Or there is no
+            such access role; the message names those that are there.
     """
     request = plan_profile(request)
     fields = msgspec.structs.asdict(request)
     fields |= msgspec.structs.asdict(fields.pop("hnsw_config"))
     async with scope.begin() as transaction:
         relation_ids = await _relation_ids(transaction, fields.pop("bound_datasets"))
+        await require_role(transaction, request.access_role)
         created = await transaction.fetch_value(QUERIES["lock_profile"], {"id": request.id}) is None
         if created:
             await transaction.execute(

@@ -23,12 +23,13 @@ BANNED_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc
 NO_TEST_OF_THEIR_OWN = {
     r"(.*/)?__init__\.py": "holds a docstring",
     r".*/tables\.py": "test_migrations holds them all to the migrated database",
-    r".*/models\.py": "types without behaviour; the contract tests convert them",
+    r".*/(\w+_)?models\.py": "types without behaviour; the contract tests convert them",
     r"db/(metadata|resources|deployment)\.py": "names; every test that has a database uses them",
     r".*/protocol\.py": "a type without behaviour",
 }
 #: Modules whose test has another name.
 TESTED_AS = {
+    "access/roles_routes.py": "integration/access/test_roles.py",
     "analytics/child.py": "integration/api/test_query_limits.py",
     "ingest/leftovers.py": "faults/test_kill.py",
     "web/openapi.py": "integration/api/test_openapi.py",

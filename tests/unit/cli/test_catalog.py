@@ -101,3 +101,30 @@ def test_delete(fake, run):
     fake.answer("DELETE", "/catalog/datasets/by-name/notes", deleted)
     outcome = run("dataset", "delete", "notes", "--yes")
     assert outcome.out == "deleted notes with 1,234 rows\nit was taken from the profiles p\n"
+
+
+CLOSED = {"name": "iban", "type": "text", "pii": None, "sensitivity": "unclassified"}
+
+
+def test_classify_sends_levels_and_says_what_is_still_closed(fake, run):
+    fake.answer(
+        "PATCH",
+        "/catalog/datasets/by-name/notes/metadata",
+        {**DATASET, "columns": [{**CLOSED, "name": "a=b", "sensitivity": "restricted"}, CLOSED]},
+    )
+    outcome = run("dataset", "classify", "notes", "a=b=restricted")
+    assert outcome.code == 0, outcome.err
+    assert fake.last.document == {"columns": {"a=b": {"sensitivity": "restricted"}}}
+    assert "nobody but an admin sees it: iban" in outcome.out
+    assert "lakeward dataset classify notes iban=internal" in outcome.out
+
+
+@pytest.mark.parametrize("levels", [[], ["iban"], ["=public"], ["iban="], ["a=public", "a=internal"]])
+def test_what_is_not_a_level_is_a_usage_error(fake, run, levels):
+    assert run("dataset", "classify", "notes", *levels).code == 2
+    assert fake.requests == []
+
+
+def test_show_names_the_columns_that_are_not_classified(fake, run):
+    fake.answer("GET", "/catalog/datasets/by-name/notes", {**DATASET, "columns": [CLOSED]})
+    assert "nobody but an admin sees it: iban" in run("dataset", "show", "notes").out
