@@ -12,6 +12,7 @@ from app.access.first_key import ensure_admin_key
 from app.access.roles_routes import router as roles_router
 from app.access.routes import router as access_router
 from app.access.service import KeyAuthenticator
+from app.access.user_routes import router as users_router
 from app.analytics.child import QueryProcesses
 from app.analytics.routes import router as analytics_router
 from app.catalog.routes import router as catalog_router
@@ -37,6 +38,7 @@ ROUTERS = [
     health_router,
     access_router,
     roles_router,
+    users_router,
     catalog_router,
     views_router,
     profiles_router,

@@ -23,4 +23,7 @@ begin
   execute format(
     'alter role %I in database %I set idle_in_transaction_session_timeout to %L', login, current_database(), '10min'
   );
+  perform lakeward.append_journal(
+    'login_created', null, login, null, null, jsonb_build_object('profile', profile_id, 'valid_until', valid_until)
+  );
 end $$;

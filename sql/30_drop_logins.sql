@@ -8,8 +8,8 @@ begin
     select u.rolname from pg_auth_members m
     join pg_roles g on g.oid = m.roleid
     join pg_roles u on u.oid = m.member
-    where g.rolname = profile_role and u.rolcanlogin and u.rolname <> lakeward.role_of('service')
+    where g.rolname = profile_role and u.rolname not in (lakeward.role_of('service'), lakeward.role_of('owner'))
   loop
-    perform lakeward.drop_reader_role(login);
+    perform lakeward.drop_login(login);
   end loop;
 end $$;

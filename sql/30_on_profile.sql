@@ -17,10 +17,10 @@ begin
     end if;
     return new;
   end if;
-  -- BEFORE DELETE: bindings go first, while the row that names the role is still there
+  -- BEFORE DELETE: the row that names the role is still there. An open transaction of a login would keep its views
+  perform lakeward.drop_logins(old.role_name);
   delete from lakeward.binding where profile_id = old.id;
   execute format('drop schema %I cascade', old.schema_name);
-  perform lakeward.drop_logins(old.role_name);
   perform lakeward.drop_reader_role(old.role_name);
   return old;
 end $$;

@@ -68,3 +68,35 @@ select p.id from lakeward.profile p where p.access_role = %(name)s order by p.id
 
 -- delete_role --
 delete from lakeward.access_role where name = %(name)s;
+
+-- find_schema --
+select schema_name from lakeward.profile where id = %(profile)s;
+
+-- role_exists --
+select exists (select from pg_roles where rolname = %(name)s);
+
+-- create_login --
+-- As the owner: Postgres refuses `alter role ... set role` in a SECURITY DEFINER function.
+select lakeward.create_login(%(profile)s, %(name)s, %(verifier)s, %(valid_until)s);
+
+-- users --
+-- The logins of this database's profiles; those of `lakeward psql --as`, which end with it, are not people.
+select u.rolname::text as name, p.id as profile, nullif(u.rolvaliduntil, 'infinity') as valid_until,
+  (select count(*) from pg_stat_activity a where a.usesysid = u.oid) as sessions
+from lakeward.profile p
+join pg_roles g on g.rolname = p.role_name
+join pg_auth_members m on m.roleid = g.oid
+join pg_roles u on u.oid = m.member
+cross join lakeward.deployment d
+where u.rolname not in (d.service_role, d.owner_role)
+  and not starts_with(u.rolname, d.prefix || '_psql_')
+  and (%(name)s::text is null or u.rolname = %(name)s)
+  and (%(after)s::text is null or u.rolname::text > %(after)s)
+order by u.rolname::text
+limit %(limit)s;
+
+-- close_login --
+select lakeward.close_login(%(name)s);
+
+-- drop_login --
+select lakeward.drop_login(%(name)s);

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "query": ("app.cli.query", "Run one analytic SELECT."),
     "role": ("app.cli.roles", "Create, list, show and delete access roles: who sees what as it is."),
     "key": ("app.cli.access", "Create, list and revoke API keys."),
+    "user": ("app.cli.users", "Create, list and delete power users: logins for psql."),
     "whoami": ("app.cli.access", "Say who the key belongs to, and what it may read."),
 }
 

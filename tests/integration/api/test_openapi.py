@@ -19,6 +19,8 @@ def test_the_document_names_every_route_of_the_surface(api: Api) -> None:
         "/whoami",
         "/access/keys",
         "/access/keys/{key_id}",
+        "/access/users",
+        "/access/users/{name}",
         "/ingest/file",
         "/catalog/datasets",
         "/catalog/datasets/by-name/{name}",
