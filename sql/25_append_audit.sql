@@ -7,17 +7,32 @@ create or replace function lakeward.append_audit(
 ) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  -- as in lakeward.acting, spelled out for the app: every search pays for it
+  said jsonb;
   who record;
 begin
+  if session_user = left(current_user, -length('owner')) || 'service' then
+    said := coalesce(nullif(current_setting('lakeward.actor', true), ''), '{}')::jsonb;
+    insert into lakeward.audit_entry (
+      principal, login, profile, model, door, operation, relations, arguments_sha256, rows, hits, duration_ms, outcome,
+      request_id
+    )
+    values (
+      coalesce(said ->> 'principal', ''), session_user, nullif(said ->> 'profile', ''), nullif(said ->> 'model', ''),
+      append_audit.door, append_audit.operation, coalesce(append_audit.relations, '{}'), append_audit.arguments_sha256,
+      append_audit.rows, append_audit.hits, append_audit.duration_ms, append_audit.outcome,
+      nullif(said ->> 'request_id', '')
+    );
+    return true;
+  end if;
   select * into strict who from lakeward.acting();
   insert into lakeward.audit_entry (
     principal, login, profile, model, door, operation, relations, arguments_sha256, rows, hits, duration_ms, outcome, request_id
   )
   values (
-    who.actor, session_user, who.profile, who.model,
-    case who.source when 'sql' then 'psql' else append_audit.door end,
-    append_audit.operation, coalesce(append_audit.relations, '{}'), append_audit.arguments_sha256, append_audit.rows,
-    append_audit.hits, append_audit.duration_ms, append_audit.outcome, who.request_id
+    who.actor, session_user, who.profile, who.model, 'psql', append_audit.operation, coalesce(append_audit.relations, '{}'),
+    append_audit.arguments_sha256, append_audit.rows, append_audit.hits, append_audit.duration_ms, append_audit.outcome,
+    who.request_id
   );
   return true;
 end $$;

@@ -21,7 +21,11 @@ begin
   execute format('drop view if exists %I.%I', target.schema_name, target.name);
   delete from lakeward.shown_column where binding_id = target.binding_id;
   if to_regclass(format('lake.%I', target.table_name)) is null or columns is null then
-    return; -- registered, but no file has been loaded yet, or nothing of it is classified
+    -- registered, but no file has been loaded yet; or nothing of it is classified, and then nothing of it can be searched
+    for item in select x.index_id from lakeward.index_reader x where x.binding_id = target.binding_id loop
+      perform lakeward.remove_index_reader(item.index_id, target.binding_id, target.role_name);
+    end loop;
+    return;
   end if;
   execute format(
     'create view %I.%I with (security_barrier) as select %s from lake.%I d where %s',

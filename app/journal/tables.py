@@ -114,7 +114,5 @@ audit_entry = Table(
     Column("duration_ms", Double),
     Column("outcome", Text, nullable=False),
     Column("request_id", Text),
-    Index("audit_entry_at_idx", text("at desc"), text("id desc")),
-    Index("audit_entry_profile_idx", "profile", text("at desc")),
     postgresql_partition_by="range (at)",
 )

@@ -1,7 +1,7 @@
 """Scoped search: route, embed without a connection, then one statement as the profile."""
 
+import hashlib
 import time
-from collections.abc import Mapping
 
 import msgspec
 
@@ -47,10 +47,11 @@ class Searcher:
             embedded = await self._embedder.embed([request.query or ""])
             vector = plan_vector(embedded[0], route.dimensions, route.name)
         exact = route.variant_id is None
-        rows = await self._fetch(scope, route, request.k, vector, exact=exact)
+        sha256 = _hash(request)
+        rows = await self._fetch(scope, route, request.k, vector, sha256, exact=exact)
         if not exact and len(rows) - (rows[0].chunk_no is None) < request.k:
             exact = True
-            rows = await self._fetch(scope, route, request.k, vector, exact=True)
+            rows = await self._fetch(scope, route, request.k, vector, sha256, exact=True)
         hits = [_hit(row) for row in rows if row.chunk_no is not None]
         return SearchAnswer(
             profile=profile,
@@ -66,17 +67,18 @@ class Searcher:
         )
 
     async def _fetch(
-        self, scope: Scope, route: SearchRoute, k: int, vector: object, *, exact: bool
+        self, scope: Scope, route: SearchRoute, k: int, vector: object, sha256: str, *, exact: bool
     ) -> list[HitRow]:
         statement = search_statement(route, self._database.deployment.ext_schema, k, exact=exact)
-        extra: Mapping[str, str] = {}
+        # the audit entry is in the read's own transaction; to wait until it is on disk costs as much as the search
+        extra = {"synchronous_commit": "off"}
         if not exact:
             # the vector's value does not change the cost, so one plan serves all of them
-            extra = {
+            extra |= {
                 "hnsw.ef_search": str(plan_ef_search(route.ef_search, k)),
                 "plan_cache_mode": "force_generic_plan",
             }
-        return await scope.fetch(HitRow, statement, {"vector": vector}, extra=extra)
+        return await scope.fetch(HitRow, statement, {"vector": vector, "sha256": sha256}, extra=extra)
 
     async def _route(self, scope: Scope, profile: str, index: str) -> SearchRoute:
         key = (scope.role, profile, index)
@@ -114,6 +116,11 @@ class Searcher:
 class _Source(msgspec.Struct, frozen=True):
     name: str
     bound: bool
+
+
+def _hash(request: SearchRequest) -> str:
+    """What was asked, for the audit: a hash, since a query may name people."""
+    return hashlib.sha256(msgspec.json.encode(request)).hexdigest()
 
 
 def _hit(row: HitRow) -> Hit:

@@ -30,22 +30,30 @@ def hits_name(index_id: int, binding_id: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _search(index: str, hits: str, near: bytes) -> bytes:
+def _search(index: str, source: str, hits: str, near: bytes, record_from: int) -> bytes:
     """The near chunks with their text, and their rows as the reader's own relation shows them.
 
     The gate's view of hits knows a chunk's row, the reader does not: a row key that is masked for it stays so. A row
-    that the reader cannot see takes its chunks out of the answer.
+    that the reader cannot see takes its chunks out of the answer. The search is recorded by the statement that reads:
+    without its audit entry there is no answer. Fewer than `record_from` hits are not recorded: they will be asked
+    for again.
     """
     return (
         sql.SQL(
-            "with near as materialized ({near}) "
-            "select stale.stale_rows, hit.doc_key, hit.chunk_no, hit.distance, hit.text, hit.metadata "
-            "from (select count(*) as stale_rows from (select from {pending} limit 10000) p) stale "
-            "left join (select shown.doc_key, n.chunk_no, n.distance, t.content as text, shown.metadata "
+            "with near as materialized ({near}), "
+            "hit as materialized ("
+            "select shown.doc_key, n.chunk_no, n.distance, t.content as text, shown.metadata "
             "from near n join {text} t on t.chunk_id = n.chunk_id "
             # a join cannot look into a barrier view by its index, a condition inside it can; offset 0 keeps it inside
             "cross join lateral (select h.doc_key, h.metadata from {hits} h where h.chunk_id = n.chunk_id offset 0) "
-            "shown) hit on true "
+            "shown), "
+            "recorded as materialized (select case when found.rows < {record_from} then true else "
+            "lakeward.append_audit('search', {index_name}, array[{source}], %(sha256)s, found.rows, found.keys, "
+            "extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok') end as done "
+            "from (select count(*) as rows, array_agg(hit.doc_key order by hit.distance) as keys from hit) found) "
+            "select stale.stale_rows, hit.doc_key, hit.chunk_no, hit.distance, hit.text, hit.metadata "
+            "from (select count(*) as stale_rows from (select from {pending} limit 10000) p) stale "
+            "join recorded on recorded.done left join hit on true "
             # the planner trusts the index's order, which is not exact; + 0 makes it sort (pgvector#862)
             "order by hit.distance + 0"
         )
@@ -54,6 +62,9 @@ def _search(index: str, hits: str, near: bytes) -> bytes:
             pending=table(index, "_pending"),
             text=table(index, "_text"),
             hits=sql.Identifier(VEC, hits),
+            index_name=sql.Literal(index),
+            source=sql.Literal(source),
+            record_from=sql.Literal(record_from),
         )
         .as_bytes(None)
     )
@@ -92,12 +103,12 @@ def _near_exact(index: str, ext: str, k: int) -> bytes:
 
 
 def search_statement(route: SearchRoute, ext: str, k: int, *, exact: bool) -> bytes:
-    """The one statement of a search, with the parameter `vector`."""
+    """The one statement of a search, with the parameters `vector` and `sha256`, the hash of what was asked."""
+    hits = hits_name(route.index_id, route.binding_id)
     if exact or route.variant_id is None:
-        near = _near_exact(route.name, ext, k)
-    else:
-        near = _near_hnsw(route.name, ext, route.variant_id, k)
-    return _search(route.name, hits_name(route.index_id, route.binding_id), near)
+        return _search(route.name, route.source, hits, _near_exact(route.name, ext, k), 0)
+    near = _near_hnsw(route.name, ext, route.variant_id, k)
+    return _search(route.name, route.source, hits, near, k)
 
 
 def pending_statement(index: IndexRow, limit: int, *, first: bool) -> bytes:

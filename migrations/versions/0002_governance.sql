@@ -207,7 +207,6 @@ create table lakeward.audit_entry (
   duration_ms double precision,
   outcome text not null,
   request_id text,
-  primary key (id, at)
+  -- the one index: every read pays for each
+  primary key (at, id)
 ) partition by range (at);
-create index audit_entry_at_idx on lakeward.audit_entry (at desc, id desc);
-create index audit_entry_profile_idx on lakeward.audit_entry (profile, at desc);

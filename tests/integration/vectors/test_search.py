@@ -1,0 +1,85 @@
+"""A search and its record are one statement: no record, no answer."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.api.conftest import Api, api, problem
+
+__all__ = ["api"]
+
+
+@pytest.fixture(scope="module")
+def searched(api: Api) -> Api:
+    """Three notes, indexed and activated, and a reader of them."""
+    assert (
+        api.ingest("notes", "id,t\n1,parsers\n2,a moth in a relay\n3,orbits\n", row_key="id").status_code
+        == 201
+    )
+    api.index("notes", "t", name="notes_v1")
+    api.profile("reader", "notes")
+    assert api.admin.post("/vectors/profile/reader/activate").json()["failures"] == []
+    return api
+
+
+def entries(api: Api) -> list[Any]:
+    """The audit of searches, oldest first."""
+    with api.deployed.connect("owner") as connection:
+        return connection.execute(
+            "select profile, operation, relations, rows, hits, outcome, arguments_sha256, model"
+            " from lakeward.audit_entry where door = 'search' order by id"
+        ).fetchall()
+
+
+def test_a_search_is_recorded_with_the_keys_of_its_hits(searched: Api) -> None:
+    before = len(entries(searched))
+    with searched.reader("reader") as reader:
+        reader.headers["X-Lakehouse-Model"] = "llama"
+        request = {"index": "notes_v1", "query": "a moth in a relay", "k": 2}
+        answer = reader.post("/vectors/profile/reader/search", json=request).json()
+    (entry,) = entries(searched)[before:]
+    assert answer["method"] == "hnsw"
+    assert entry[:4] == ("reader", "notes_v1", ["notes"], 2)
+    assert entry[4] == [hit["doc_key"] for hit in answer["hits"]]
+    assert entry[5] == "ok" and len(entry[6]) == 64 and "moth" not in entry[6] and entry[7] == "llama"
+
+
+def test_what_is_asked_for_again_exactly_is_recorded_once(searched: Api) -> None:
+    before = len(entries(searched))
+    with searched.reader("reader") as reader:
+        request = {"index": "notes_v1", "query": "orbits", "k": 50}
+        assert reader.post("/vectors/profile/reader/search", json=request).json()["method"] == "exact"
+    assert [entry[3] for entry in entries(searched)[before:]] == [3]
+
+
+def test_a_search_that_cannot_be_recorded_is_not_answered(searched: Api) -> None:
+    with searched.deployed.connect("owner") as owner, searched.reader("reader") as reader:
+        owner.execute(
+            "alter table lakeward.audit_entry add constraint no_more check (door <> 'search') not valid"
+        )
+        try:
+            request = {"index": "notes_v1", "query": "orbits", "k": 1}
+            answer = reader.post("/vectors/profile/reader/search", json=request)
+        finally:
+            owner.execute("alter table lakeward.audit_entry drop constraint no_more")
+        assert answer.status_code >= 400 and "orbits" not in answer.text
+        assert reader.post("/vectors/profile/reader/search", json=request).status_code == 200
+
+
+def test_an_index_whose_texts_are_above_the_clearance_is_not_there(searched: Api) -> None:
+    with searched.deployed.connect("steward") as steward, searched.reader("reader") as reader:
+        steward.execute(
+            "update lakeward.dataset_column set sensitivity = 'confidential' where name = 't' and dataset_id ="
+            " (select id from lakeward.dataset where name = 'notes')"
+        )
+        try:
+            request = {"index": "notes_v1", "query": "orbits", "k": 1}
+            answer = reader.post("/vectors/profile/reader/search", json=request)
+            refusal = problem(answer, 403, "profile_not_bound")
+            assert "above the clearance" in refusal["detail"] and refusal["allowed_bindings"] == ["notes"]
+            problem(reader.get("/vectors/indexes/notes_v1"), 404, "not_found")
+            rows = reader.post("/query/sql", json={"sql": "select t from notes"}).json()["rows"]
+            assert rows == [[None]] * 3
+        finally:
+            steward.execute("update lakeward.dataset_column set sensitivity = 'internal' where name = 't'")
+        assert reader.post("/vectors/profile/reader/search", json=request).status_code == 200
