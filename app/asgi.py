@@ -22,6 +22,7 @@ from app.ingest.leftovers import sweep_leftovers
 from app.ingest.routes import router as ingest_router
 from app.jobs.routes import router as jobs_router
 from app.models.registry import create_embedder
+from app.profiles.explain_routes import router as explain_router
 from app.profiles.routes import router as profiles_router
 from app.settings import Settings
 from app.vectors.routes import router as vectors_router
@@ -42,6 +43,7 @@ ROUTERS = [
     catalog_router,
     views_router,
     profiles_router,
+    explain_router,
     ingest_router,
     jobs_router,
     vectors_router,

@@ -49,3 +49,71 @@ select count(*) from lakeward.api_key where profile_id = %(id)s and revoked_at i
 
 -- delete_profile --
 delete from lakeward.profile where id = %(id)s;
+
+-- access --
+-- The profile with its access role, as the scope may see them.
+select p.id, p.description, p.schema_name, p.role_name,
+  jsonb_build_object('m', p.m, 'ef_construction', p.ef_construction, 'ef_search', p.ef_search) as hnsw_config,
+  jsonb_build_object(
+    'access_role', a.name, 'clearance', a.clearance, 'default_action', a.default_action,
+    'keep_prefix', a.keep_prefix, 'keep_suffix', a.keep_suffix, 'can_write', a.can_write
+  ) as access
+from lakeward.profile p join lakeward.access_role a on a.name = p.access_role
+where p.id = %(id)s;
+
+-- bound_ids --
+select b.relation_id from lakeward.binding b where b.profile_id = %(id)s;
+
+-- plan_relations --
+-- As the steward: what a reader with this clearance gets of these relations, every column of the base with its reason.
+select r.id, r.name, r.kind, base.base_id, d.name as base_dataset, vb.row_filter,
+  coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'name', c.name, 'shown', c.shown, 'type', case when c.shown then c.type end,
+      'action', case when c.shown then c.action end,
+      'keep_prefix', case when c.shown then c.prefix end, 'keep_suffix', case when c.shown then c.suffix end,
+      'reason', c.reason, 'base_type', c.base_type, 'sensitivity', c.sensitivity
+    ) order by c.ordinal)
+    from lakeward.plan_columns(
+      r.id, %(clearance)s, %(default_action)s, %(keep_prefix)s::integer, %(keep_suffix)s::integer
+    ) c
+  ), '[]') as columns
+from lakeward.relation r
+cross join lateral lakeward.find_base(r.id) base
+join lakeward.dataset d on d.id = base.base_id
+left join lakeward.safe_view_base vb on vb.view_id = r.id
+where r.id = any(%(ids)s::bigint[])
+order by r.name;
+
+-- own_relations --
+-- As a profile: its relations with the columns that are shown to it. What they are made of it cannot read.
+select r.id, r.name, r.kind, null::bigint as base_id, null::text as base_dataset, null::text as row_filter,
+  coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'name', s.name, 'shown', true, 'type', s.type, 'action', s.action, 'reason', s.reason,
+      'keep_prefix', case s.action when 'mask' then coalesce(
+        (v.redactions #>> array[s.name, 'keep_prefix'])::integer, case when v.id is null then a.keep_prefix end
+      ) end,
+      'keep_suffix', case s.action when 'mask' then coalesce(
+        (v.redactions #>> array[s.name, 'keep_suffix'])::integer, case when v.id is null then a.keep_suffix end
+      ) end
+    ) order by s.position)
+    from lakeward.shown_column s where s.binding_id = b.id
+  ), '[]') as columns
+from lakeward.binding b
+join lakeward.relation r on r.id = b.relation_id
+join lakeward.profile p on p.id = b.profile_id
+join lakeward.access_role a on a.name = p.access_role
+left join lakeward.safe_view v on v.id = b.relation_id
+where b.profile_id = %(id)s
+order by r.name;
+
+-- indexes_of --
+-- The indexes over these relations that the scope may see, and whether the profile may search them.
+select i.name, i.relation_id, r.name as source, i.text_columns, exists (
+  select from lakeward.index_reader x join lakeward.binding b on b.id = x.binding_id
+  where x.index_id = i.id and b.profile_id = %(id)s
+) as searchable
+from lakeward.vector_index i join lakeward.relation r on r.id = i.relation_id
+where i.relation_id = any(%(ids)s::bigint[])
+order by i.name;

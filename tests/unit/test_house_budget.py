@@ -30,6 +30,8 @@ NO_TEST_OF_THEIR_OWN = {
 #: Modules whose test has another name.
 TESTED_AS = {
     "access/roles_routes.py": "integration/access/test_roles.py",
+    "profiles/explain_routes.py": "integration/profiles/test_explain.py",
+    "profiles/explain_plan.py": "integration/profiles/test_explain.py",
     "analytics/child.py": "integration/api/test_query_limits.py",
     "ingest/leftovers.py": "faults/test_kill.py",
     "web/openapi.py": "integration/api/test_openapi.py",
