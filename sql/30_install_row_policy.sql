@@ -11,8 +11,7 @@ begin
   execute format(
     'create policy readers on lake.%I for select to public using ('
     '(select exists (select from lakeward.binding b'
-    ' where b.base_id = %L::bigint and b.role_name = current_user)'
-    ' or exists (select from lakeward.deployment)))',
-    dataset.name, dataset.id
+    ' where b.base_id = %L::bigint and b.role_name = current_user) or current_user = %L))',
+    dataset.name, dataset.id, lakeward.role_of('steward')
   );
 end $$;

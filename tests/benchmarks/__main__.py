@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start picks some; LAKEWARD_BENCH_QUICK=1 measures less.
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views picks some; LAKEWARD_BENCH_QUICK=1 measures less.
 """
 
 import datetime
@@ -14,12 +14,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import embed, http, ingest, search, start
+from tests.benchmarks import embed, http, ingest, search, start, views
 from tests.benchmarks.corpus import load_corpus
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.home import QUICK, open_home
 
-PARTS = ("search", "http", "ingest", "embed", "start")
+PARTS = ("search", "http", "ingest", "embed", "start", "views")
 PACKAGES = ("psycopg", "pgvector", "litestar", "uvicorn", "duckdb", "onnxruntime", "adbc-driver-postgresql")
 
 
@@ -42,6 +42,9 @@ def main() -> None:
         if "ingest" in wanted:
             _say("loading a CSV")
             figures += ingest.measure(home)
+        if "views" in wanted:
+            _say("reading through a view")
+            figures += views.measure(home)
         if "embed" in wanted:
             _say("embedding")
             figures += embed.measure(corpus)
