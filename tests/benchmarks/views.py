@@ -168,7 +168,8 @@ def _compare(
     spelled_out: sql.Composable,
 ) -> None:
     statement = sql.SQL(
-        "with r as (select * from {} where id < 50000) select count(*), md5(string_agg(r::text, '|' order by id)) from r"
+        "with r as (select * from {} where id < 50000) "
+        "select count(*), md5(string_agg(r::text, '|' order by id)) from r"
     )
     found = ours.execute(statement.format(view)).fetchone()
     wanted = owner.execute(statement.format(spelled_out)).fetchone()
