@@ -3,6 +3,9 @@
 The server is `LAKEWARD_TEST_DATABASE_URL` (an admin's URL, superuser or not) when that is set, else the
 embedded one; `LAKEWARD_TEST_POSTGRES=16` chooses the older of the two that are embedded. Roles belong to the
 whole server, so each clone gives its profiles' roles a prefix of its own.
+
+An oracle (a property that hypothesis attacks) is decorated with `@settings.get_profile(ORACLE)`, where ORACLE is
+`os.environ.get("LAKEWARD_HYPOTHESIS", "oracle")`: 200 examples, and 2,000 with LAKEWARD_HYPOTHESIS=nightly.
 """
 
 import os
@@ -17,6 +20,7 @@ from typing import Any, Literal
 import msgspec
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -31,6 +35,12 @@ Connection = psycopg.Connection[Any]
 
 #: What a test database may lose in a crash is the test.
 UNSAFE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+
+
+settings.register_profile(
+    "oracle", max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("nightly", settings.get_profile("oracle"), max_examples=2_000)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -25,7 +25,7 @@ from sqlglot.errors import SqlglotError
 from app.errors import InvalidInputError
 from app.views.filter_reader import read_condition
 from app.views.filter_tokens import require_filter_tokens, too_deep
-from app.views.filter_types import MAX_NODES, Filter, list_nodes
+from app.views.filter_types import MAX_NODES, MAX_TREE_DEPTH, Filter, list_nodes, measure_depth
 
 
 def plan_filter(text: str, columns: Mapping[str, str]) -> Filter:
@@ -33,7 +33,8 @@ def plan_filter(text: str, columns: Mapping[str, str]) -> Filter:
 
     What is not in the grammar is refused, so the tree holds nothing that a compiler must look at twice: columns that
     exist, literals of the types they are compared with, operators and functions of a fixed list. At most 10,000
-    characters, 30 levels and 500 nodes; what is larger is refused before it is parsed.
+    characters, 30 parentheses and NOTs within each other, 16 levels and 500 nodes of the tree. What is too long or too
+    deep for the parser is refused before it is parsed.
 
     Raises:
         InvalidInputError: names what cannot be in a row filter, and what to write instead.
@@ -54,6 +55,11 @@ def plan_filter(text: str, columns: Mapping[str, str]) -> Filter:
     if len(nodes) > MAX_NODES:
         raise InvalidInputError(
             f"a row filter has at most {MAX_NODES} columns, values and operators; this has {len(nodes)}"
+        )
+    if measure_depth(tree) > MAX_TREE_DEPTH:
+        raise InvalidInputError(
+            f"a row filter has at most {MAX_TREE_DEPTH} levels of AND, OR, NOT and functions within each other; "
+            f"this has {measure_depth(tree)}"
         )
     names = sorted({node["column"] for node in nodes if "column" in node})
     return Filter(text=text.strip(), tree=tree, columns=tuple(names))

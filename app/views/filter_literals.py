@@ -80,7 +80,7 @@ def _spell(text: str, column_type: str) -> str:
         case "double precision":
             if not math.isfinite(float(text)):
                 raise ValueError
-            return repr(float(text))
+            return repr(float(text) + 0.0)  # which makes -0.0 the 0.0 that it is equal to
         case "boolean" | "text":
             return text
         case _:

@@ -13,8 +13,10 @@ from app.views.filter_types import (
     Node,
     list_nodes,
     make_call,
+    make_chain,
     make_column,
     make_literal,
+    make_not,
 )
 
 _COMPARISONS: dict[type[exp.Expr], str] = {
@@ -55,13 +57,13 @@ class _Reader:
     def condition(self, node: exp.Expr) -> Node:
         """A node that is true, false or unknown for a row."""
         if isinstance(node, exp.And | exp.Or):
-            terms = [self.condition(term) for term in _terms(node, type(node))]
-            return make_call("and" if isinstance(node, exp.And) else "or", terms)
+            chain = "and" if isinstance(node, exp.And) else "or"
+            return make_chain(chain, [self.condition(term) for term in _terms(node, type(node))])
         match node:
             case exp.Paren():
                 return self.condition(get_operand(node))
             case exp.Not():
-                return make_call("not", [self.condition(get_operand(node))])
+                return make_not(self.condition(get_operand(node)))
             case exp.Boolean():
                 return make_literal(read_boolean(node), "boolean")
             case exp.Is():
@@ -92,7 +94,7 @@ class _Reader:
             tree = make_call(f"is_{read_boolean(right)}", [self.condition(node.this)])
         else:
             raise unknown_node(right)
-        return make_call("not", [tree]) if node.args.get("negate") else tree
+        return make_not(tree) if node.args.get("negate") else tree
 
     def _in(self, node: exp.Expr) -> Node:
         require_args(node, "this", "expressions")
@@ -118,7 +120,7 @@ class _Reader:
         right = make_literal(plan_pattern(pattern.text), "text")
         _require_folded([left, right])
         tree = make_call(op, [left, right])
-        return make_call("not", [tree]) if node.args.get("negate") else tree
+        return make_not(tree) if node.args.get("negate") else tree
 
     def _compare(self, op: str, parts: list[exp.Expr]) -> Node:
         args = self._same_type(parts)
@@ -164,6 +166,9 @@ class _Reader:
                 args = self._same_type([node.this, *node.args.get("expressions", [])])
                 if len(args) < 2:
                     raise InvalidInputError("coalesce takes two values or more")
+                if any(part.get("op") == "coalesce" for arg in args for part in list_nodes(arg)):
+                    # the analytic engine writes each argument twice, and so a deep one a billion times
+                    raise InvalidInputError("coalesce stands within coalesce; write one with all the values")
                 return make_call("coalesce", args, args[0]["type"])
             case exp.Lower() | exp.Upper() | exp.Trim() | exp.Length():
                 return self._text_function(node)

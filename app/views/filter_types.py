@@ -19,6 +19,8 @@ MAX_CHARACTERS = 10_000
 #: The parser takes up to 24 Python frames for a level, of the 1,000 that there are.
 MAX_DEPTH = 30
 MAX_NODES = 500
+#: Levels of the tree itself; the analytic engine reads SQL with 50 levels, and takes up to two for each of these.
+MAX_TREE_DEPTH = 16
 
 #: Types whose values can be compared, with the words a message uses for them; for the others there is IS NULL.
 COMPARED = {
@@ -57,6 +59,28 @@ def make_literal(text: str, column_type: str) -> Node:
 def make_call(op: str, args: list[Node], column_type: str = "boolean") -> Node:
     """A node that computes something of other nodes."""
     return {"op": op, "type": column_type, "args": args}
+
+
+def make_chain(op: str, terms: list[Node]) -> Node:
+    """`and` or `or` of the terms; those that are such a chain themselves are taken into it."""
+    args = [arg for term in terms for arg in (term["args"] if term.get("op") == op else [term])]
+    return make_call(op, args)
+
+
+def make_not(condition: Node) -> Node:
+    """The opposite of a condition; of an opposite, what it is the opposite of."""
+    if condition.get("op") == "not":
+        inner: Node = condition["args"][0]
+        return inner
+    return make_call("not", [condition])
+
+
+def measure_depth(tree: Node) -> int:
+    """Levels of the tree; a column alone has one."""
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [arg for node in level for arg in node.get("args", [])]
+    return depth
 
 
 def list_nodes(tree: Node) -> list[Node]:

@@ -19,6 +19,7 @@ from app.views.filter_literals import Literal, plan_literal, plan_pattern, requi
         ("decimal", "1e3", "double precision", "1000.0"),
         ("decimal", "0.1", "double precision", "0.1"),
         ("decimal", "1e-400", "double precision", "0.0"),
+        ("decimal", "-0.0", "double precision", "0.0"),
         ("boolean", "true", "boolean", "true"),
         ("string", " X ", "text", " X "),
         ("string", "2020-01-31", "date", "2020-01-31"),

@@ -5,10 +5,15 @@ import hmac
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import get_args
 
 import psycopg
 import pytest
 from psycopg import sql
+
+from app.catalog.models import ColumnType
+from app.errors import InvalidInputError
+from app.views.redaction import ACTIONS, Redaction, plan_redaction, result_type
 
 KEY = b"k" * 32
 
@@ -143,3 +148,51 @@ def test_other_types(database, value, kind, action, result):
 def test_postgres_refuses_what_does_not_fit(database, kind, action, prefix, suffix):
     with pytest.raises(psycopg.errors.InvalidParameterValue):
         redact(database, None, kind, action, prefix, suffix)
+
+
+COLUMN_TYPES = get_args(ColumnType)
+
+
+@pytest.mark.parametrize("kind", COLUMN_TYPES)
+@pytest.mark.parametrize("action", [None, "none", *ACTIONS, "rot13"])
+def test_python_and_postgres_know_the_same_types(database, kind, action):
+    told = database.execute("select lakeward.redacted_type(%s, %s::text)", [kind, action]).fetchone()
+    assert told == (result_type(kind, action),)
+
+
+def test_every_type_has_a_redaction():
+    assert all(result_type(kind, "null") == kind for kind in COLUMN_TYPES)
+
+
+def test_a_checked_redaction_is_a_frozen_value():
+    found = plan_redaction("email", "text", "mask", keep_prefix=2)
+    assert found == Redaction("email", "text", "mask", 2, 0, "text")
+    with pytest.raises(AttributeError):
+        found.action = "hash"  # type: ignore[misc]
+    assert plan_redaction("born", "date", "truncate_to_year").result_type == "date"
+    assert plan_redaction("born", "date", "hash").result_type == "text"
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "kept", "says"),
+    [
+        ("text", "rot13", {}, "no redaction 'rot13'; there are null, hash"),
+        ("text", None, {}, "no redaction"),
+        ("text", "none", {}, "no redaction"),
+        ("double precision", "hash", {}, "use null"),
+        ("jsonb", "mask", {}, "use null"),
+        ("text[]", "mask_alphanum", {}, "use null"),
+        ("text", "truncate_to_year", {}, "use null or hash or mask or mask_alphanum"),
+        ("timestamptz", "mask", {}, "use null or truncate_to_year or truncate_to_month"),
+        ("text", "hash", {"keep_prefix": 1}, "keep_prefix goes with the redaction mask"),
+        ("text", "null", {"keep_suffix": 0}, "keep_suffix goes with"),
+        ("text", "mask", {"keep_prefix": -1}, "0 to 1000"),
+        ("text", "mask", {"keep_suffix": 1001}, "0 to 1000"),
+        ("text", "mask", {"keep_prefix": 1.0}, "whole number"),
+        ("text", "mask", {"keep_prefix": True}, "whole number"),
+        ("text", "mask", {"keep_prefix": "1"}, "whole number"),
+    ],
+)
+def test_what_does_not_fit_says_what_would(kind, action, kept, says):
+    with pytest.raises(InvalidInputError, match=says):
+        plan_redaction("secret_column", kind, action, **kept)
