@@ -4,19 +4,21 @@
 create or replace function lakeward.keep_record() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-  blanked record;
+  allowed record;
 begin
   if tg_op = 'UPDATE' and current_setting('lakeward.erasing', true) = 'on' then
-    blanked := old;
-    if tg_argv[0] = 'journal' then
-      blanked.entity := null;
-      blanked.old := null;
-      blanked.new := null;
-      blanked.salt := null;
-    elsif tg_argv[0] = 'audit_entry' then
-      blanked.hits := case when new.hits <@ old.hits then new.hits else old.hits end;
-    end if;
-    if new is not distinct from blanked and new is distinct from old then
+    allowed := old;
+    case tg_argv[0]
+      when 'journal' then
+        allowed.entity := null;
+        allowed.old := null;
+        allowed.new := null;
+      when 'audit_entry' then
+        allowed.hits := case when new.hits <@ old.hits then new.hits else old.hits end;
+      when 'journal_seal' then
+        allowed.salts := new.salts;
+    end case;
+    if new is not distinct from allowed then
       return new;
     end if;
   end if;

@@ -19,4 +19,5 @@ begin
     'grant select on lake.%I to %I, %I',
     dataset.name, lakeward.role_of('gate'), lakeward.role_of('steward')
   );
+  perform lakeward.install_journal(dataset.id);
 end $$;

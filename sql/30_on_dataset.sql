@@ -1,7 +1,13 @@
--- A dataset is a row; its table goes with it, and with the table every reader's view of it.
+-- A dataset is a row; its table goes with it, and with the table every reader's view of it. What journals its rows is
+-- written for its row key.
 create or replace function lakeward.on_dataset() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  if tg_op = 'UPDATE' then
+    perform lakeward.install_journal(new.id);
+    return null;
+  end if;
   execute format('drop table if exists lake.%I cascade', old.name);
+  execute format('drop function if exists record.%I()', 'journal_rows_' || old.id);
   return null;
 end $$;

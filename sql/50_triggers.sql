@@ -24,6 +24,8 @@ referencing old table as old_columns new table as new_columns
 for each statement execute function lakeward.on_column_sensitivity();
 create or replace trigger objects after delete on lakeward.dataset
 for each row execute function lakeward.on_dataset();
+create or replace trigger objects_row_key after update of row_key on lakeward.dataset
+for each row when (old.row_key is distinct from new.row_key) execute function lakeward.on_dataset();
 create or replace trigger objects after insert or delete on lakeward.vector_index
 for each row execute function lakeward.on_vector_index();
 
@@ -55,3 +57,27 @@ create or replace trigger keep_record_whole before truncate on lakeward.audit_en
 for each statement execute function lakeward.keep_record('audit_entry');
 create or replace trigger keep_record_whole before truncate on lakeward.journal_seal
 for each statement execute function lakeward.keep_record('journal_seal');
+
+-- and what an admin changes is on record
+create or replace trigger journal after insert or update or delete on lakeward.profile
+for each row execute function lakeward.journal_catalog('profile', 'role_name', 'schema_name');
+create or replace trigger journal after insert or delete on lakeward.binding
+for each row execute function lakeward.journal_catalog('binding', 'id', 'role_name', 'base_id', 'relation_id');
+create or replace trigger journal after insert or update or delete on lakeward.safe_view
+for each row execute function lakeward.journal_catalog('view', 'id');
+create or replace trigger journal after insert or update on lakeward.safe_view_base
+for each row execute function lakeward.journal_catalog('view', 'view_id', 'base_id', 'filter_tree');
+create or replace trigger journal after insert or update or delete on lakeward.access_role
+for each row execute function lakeward.journal_catalog('access_role');
+create or replace trigger journal after insert or update or delete on lakeward.api_key
+for each row execute function lakeward.journal_catalog('api_key', 'secret_sha256');
+create or replace trigger journal after insert or update or delete on lakeward.dataset
+for each row execute function lakeward.journal_catalog(
+  'dataset', 'id', 'row_count', 'version', 'lineage', 'updated_at', 'last_embedded_at', 'embedding_stale_since'
+);
+create or replace trigger journal after update on lakeward.dataset_column
+for each row execute function lakeward.journal_catalog('column', 'dataset_id', 'position', 'source_name', 'type');
+create or replace trigger journal after insert or update or delete on lakeward.vector_index
+for each row execute function lakeward.journal_catalog(
+  'index', 'id', 'relation_id', 'last_embedded_at'
+);

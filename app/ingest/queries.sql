@@ -38,6 +38,10 @@ where i.relation_id = %(dataset_id)s
   or i.relation_id in (select v.view_id from lakeward.safe_view_base v where v.base_id = %(dataset_id)s)
 order by i.name;
 
+-- append_load --
+-- The one journal entry of a load.
+select lakeward.append_journal('load', %(dataset)s, null, null, null, %(source)s);
+
 -- awaited_uploads --
 -- Uploads that a job still has to load.
 select args ->> 'path' from lakeward.job where kind = 'ingest' and state in ('queued', 'running');

@@ -55,11 +55,12 @@ async def ingest(database: Database, plan: IngestPlan) -> Ingested:
         DiskFullError, UnavailableError: Postgres cannot take the rows.
     """
     plan_name(plan.dataset, "dataset")
-    owner = database.owner(Actor(principal=plan.principal))
+    owner = database.owner(Actor(principal=plan.principal, source="ingest"))
     async with CONCURRENT:
         loaded = await _load(database, plan)
         try:
-            async with owner.begin() as transaction:
+            # a load is one entry, not one for each row
+            async with owner.begin({"lakeward.journal_rows": "off"}) as transaction:
                 answer = await _publish(transaction, plan, loaded)
         except BaseException:
             await asyncio.shield(_drop(owner, loaded.table))
@@ -245,6 +246,7 @@ async def _record(
         QUERIES["create_file"],
         {**source, "dataset_id": dataset.id, "loaded_by": plan.principal},
     )
+    await transaction.execute(QUERIES["append_load"], {"dataset": dataset.name, "source": Jsonb(source)})
     await _keep_rejects(transaction, file_id, loaded)
     if load_plan.step not in ("attach", "replace_table"):
         await transaction.execute(statements.analyze(dataset.name))

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Sequence,
     Table,
     Text,
-    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -41,17 +40,11 @@ audit_ids = Sequence("audit_entry_id_seq", metadata=metadata)
 journal = Table(
     "journal",
     metadata,
-    Column(
-        "id",
-        BigInteger,
-        primary_key=True,
-        autoincrement=False,
-        server_default=journal_ids.next_value(),
-    ),
-    Column("at", DateTime(timezone=True), primary_key=True, server_default=CLOCK),
+    Column("id", BigInteger, nullable=False, server_default=journal_ids.next_value()),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=CLOCK),
     Column("kind", Text, nullable=False),
-    Column("dataset", Text),
-    Column("entity", Text),
+    Column("dataset", Text(collation="C")),
+    Column("entity", Text(collation="C")),
     Column("field", Text),
     Column("old", JSONB),
     Column("new", JSONB),
@@ -62,16 +55,8 @@ journal = Table(
     Column("workspace", Text),
     Column("request_id", Text),
     Column("transaction", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
-    Column("salt", Uuid, server_default=text("gen_random_uuid()")),
     Index("journal_entity_idx", "dataset", "entity", "id"),
     Index("journal_transaction_idx", "transaction", "id"),
-    Index(
-        "journal_rekey_idx",
-        "dataset",
-        text("(new #>> '{}'::text[])"),
-        postgresql_where=text("kind = 'rekey'::text"),
-    ),
-    Index("journal_erased_idx", "id", postgresql_where=text("kind = 'journal_erased'::text")),
     postgresql_partition_by="range (at)",
 )
 
@@ -84,8 +69,10 @@ journal_seal = Table(
     Column("to_transaction", Xid8, nullable=False),
     Column("to_id", BigInteger, nullable=False),
     Column("entries", BigInteger, nullable=False),
+    Column("salts", LargeBinary, nullable=False),
     Column("payloads", LargeBinary, nullable=False),
-    Column("previous", LargeBinary, nullable=False),
+    Column("marks", LargeBinary, nullable=False),
+    Column("key_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("sealed_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )

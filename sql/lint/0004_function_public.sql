@@ -6,7 +6,7 @@ from pg_proc p
 join pg_namespace n on n.oid = p.pronamespace
 cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
 where (
-    n.nspname in ('lakeward', 'lake', 'vec', 'jobs') or n.nspname in (select schema_name from lakeward.profile)
+    n.nspname in ('lakeward', 'record', 'lake', 'vec', 'jobs') or n.nspname in (select schema_name from lakeward.profile)
   )
   and a.grantee = 0
   and a.privilege_type = 'EXECUTE'

@@ -9,7 +9,7 @@ left join lateral (
   select s as setting from unnest(p.proconfig) s where starts_with(s, 'search_path=')
 ) path on true
 where (
-    n.nspname in ('lakeward', 'lake', 'vec', 'jobs') or n.nspname in (select schema_name from lakeward.profile)
+    n.nspname in ('lakeward', 'record', 'lake', 'vec', 'jobs') or n.nspname in (select schema_name from lakeward.profile)
   )
   and p.prosecdef
   and (path.setting is null or path.setting !~ '\mpg_temp$')
