@@ -36,7 +36,7 @@ begin
     'lakeward.filter_sql(jsonb), lakeward.filter_literal(text, text), lakeward.redacted_type(text, text), '
     'lakeward.redaction_sql(text, text, text, integer, integer), lakeward.sensitivity_level(text), '
     'lakeward.plan_columns(bigint, text, text, integer, integer), lakeward.find_base(bigint), '
-    'lakeward.projection_sql(bigint, text, text, integer, integer) to %I', steward
+    'lakeward.projection_sql(bigint, text, text, integer, integer), lakeward.count_seen(bigint, bigint) to %I', steward
   );
   execute format('grant execute on function lakeward.find_key(text), lakeward.get_deployment() to %I', service);
 

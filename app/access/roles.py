@@ -60,6 +60,18 @@ def _selection(*, name: str | None = None, after: str | None = None, limit: int)
     return {"name": name, "after": after, "limit": limit, "built_in": sorted(BUILT_IN)}
 
 
+async def get_role_in(transaction: Transaction, name: str) -> AccessRole:
+    """The role, in a transaction of the steward's.
+
+    Raises:
+        NotFoundError: it is not there; the message names those that are.
+    """
+    role = await transaction.find_one(AccessRole, QUERIES["roles"], _selection(name=name, limit=1))
+    if role is None:
+        raise await _not_there(transaction, name)
+    return role
+
+
 async def require_role(transaction: Transaction, name: str) -> None:
     """The role is there, and stays until the transaction ends.
 
@@ -67,8 +79,12 @@ async def require_role(transaction: Transaction, name: str) -> None:
         NotFoundError: it is not; the message names those that are.
     """
     if await transaction.fetch_value(QUERIES["keep_role"], {"name": name}) is None:
-        there = await transaction.fetch_values(QUERIES["role_names"])
-        raise NotFoundError(f"no access role {name[:60]!r}; there are {', '.join(there)}", access_roles=there)
+        raise await _not_there(transaction, name)
+
+
+async def _not_there(transaction: Transaction, name: str) -> NotFoundError:
+    there = await transaction.fetch_values(QUERIES["role_names"])
+    return NotFoundError(f"no access role {name[:60]!r}; there are {', '.join(there)}", access_roles=there)
 
 
 async def create_or_update_role(scope: Scope, request: RoleRequest) -> tuple[AccessRole, bool]:

@@ -34,6 +34,11 @@ class Reader(msgspec.Struct, frozen=True):
     access: Access
 
 
+class _Named(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+
+
 class _Count(msgspec.Struct, frozen=True):
     relation: str
     rows: int
@@ -49,6 +54,12 @@ async def get_reader(transaction: Transaction, profile_id: str) -> Reader:
     if row is None:
         raise NotFoundError(f"no profile {profile_id[:60]!r}")
     return msgspec.convert(msgspec.to_builtins(row), Reader)
+
+
+async def list_bound(transaction: Transaction, profile_id: str) -> dict[str, int]:
+    """The ids of the profile's relations, by name."""
+    rows = await transaction.fetch_all(_Named, QUERIES["bound_relations"], {"id": profile_id})
+    return {row.name: row.id for row in rows}
 
 
 async def plan_relations(transaction: Transaction, ids: list[int], access: Access) -> list[PlannedRelation]:
@@ -84,8 +95,8 @@ async def explain_profile(scope: Scope, profile_id: str, *, as_reader: bool) -> 
         if as_reader:
             relations = await _fetch_planned(transaction, "own_relations", {"id": profile_id})
         else:
-            ids = await transaction.fetch_values(QUERIES["bound_ids"], {"id": profile_id})
-            relations = await plan_relations(transaction, ids, reader.access)
+            bound = await list_bound(transaction, profile_id)
+            relations = await plan_relations(transaction, list(bound.values()), reader.access)
             keys = await transaction.fetch_value(QUERIES["count_keys"], {"id": profile_id})
         indexes = await list_indexes_of(transaction, profile_id, [relation.id for relation in relations])
     counts = await _count_rows(_as(scope, reader.role_name), reader.schema_name, relations)

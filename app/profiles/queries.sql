@@ -61,8 +61,9 @@ select p.id, p.description, p.schema_name, p.role_name,
 from lakeward.profile p join lakeward.access_role a on a.name = p.access_role
 where p.id = %(id)s;
 
--- bound_ids --
-select b.relation_id from lakeward.binding b where b.profile_id = %(id)s;
+-- bound_relations --
+select r.id, r.name from lakeward.binding b join lakeward.relation r on r.id = b.relation_id
+where b.profile_id = %(id)s order by r.name;
 
 -- plan_relations --
 -- As the steward: what a reader with this clearance gets of these relations, every column of the base with its reason.
@@ -117,3 +118,23 @@ select i.name, i.relation_id, r.name as source, i.text_columns, exists (
 from lakeward.vector_index i join lakeward.relation r on r.id = i.relation_id
 where i.relation_id = any(%(ids)s::bigint[])
 order by i.name;
+
+-- copy_dataset --
+-- A dataset's columns with other levels, under a name of their own, for lakeward.plan_columns to decide about. It has no
+-- table and no reader, and is rolled back.
+with copy as (
+  insert into lakeward.relation (name, kind) values (%(name)s, 'dataset') returning id, name
+), described as (
+  insert into lakeward.dataset (id, name, home, row_key)
+  select copy.id, copy.name, d.home, d.row_key from copy, lakeward.dataset d where d.id = %(dataset_id)s
+  returning id
+)
+insert into lakeward.dataset_column (dataset_id, position, name, source_name, type, sensitivity)
+select described.id, c.position, c.name, c.source_name, c.type, coalesce(x.level, c.sensitivity)
+from described, lakeward.dataset_column c
+left join unnest(%(names)s::text[], %(levels)s::text[]) x (name, level) on x.name = c.name
+where c.dataset_id = %(dataset_id)s
+returning dataset_id;
+
+-- count_seen --
+select before, after, newly_seen, no_longer_seen from lakeward.count_seen(%(before)s::bigint, %(after)s::bigint);

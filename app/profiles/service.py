@@ -1,5 +1,7 @@
 """Profiles: created, updated, listed, deleted. Roles, schemas and views follow the rows in Postgres."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from app.access.roles import require_role
@@ -59,7 +61,7 @@ async def create_or_update_profile(scope: Scope, request: ProfileRequest) -> tup
     fields = msgspec.structs.asdict(request)
     fields |= msgspec.structs.asdict(fields.pop("hnsw_config"))
     async with scope.begin() as transaction:
-        relation_ids = await _relation_ids(transaction, fields.pop("bound_datasets"))
+        relation_ids = list((await get_relation_ids(transaction, fields.pop("bound_datasets"))).values())
         await require_role(transaction, request.access_role)
         created = await transaction.fetch_value(QUERIES["lock_profile"], {"id": request.id}) is None
         if created:
@@ -74,13 +76,18 @@ async def create_or_update_profile(scope: Scope, request: ProfileRequest) -> tup
     return await get_profile(scope, request.id), created
 
 
-async def _relation_ids(transaction: Transaction, names: list[str]) -> list[int]:
-    found = await transaction.fetch_all(_Named, QUERIES["relation_ids"], {"names": names})
+async def get_relation_ids(transaction: Transaction, names: Collection[str]) -> dict[str, int]:
+    """The ids of relations by name.
+
+    Raises:
+        NotFoundError: some are not there; `missing` lists them.
+    """
+    found = await transaction.fetch_all(_Named, QUERIES["relation_ids"], {"names": list(names)})
     missing = sorted(set(names) - {row.name for row in found})
     if missing:
         shown = ", ".join(repr(name[:60]) for name in missing[:20])
         raise NotFoundError(f"no dataset or view {shown}", missing=missing[:100])
-    return [row.id for row in found]
+    return {row.name: row.id for row in found}
 
 
 async def delete_profile(scope: Scope, profile_id: str) -> DeletedProfile:

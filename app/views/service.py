@@ -68,20 +68,57 @@ async def create_or_update_view(scope: Scope, request: ViewRequest) -> tuple[Saf
         InUseError: the view is there otherwise, and an index embeds it as it is.
     """
     async with scope.begin() as transaction:
-        base = await _find_base(transaction, request.base_dataset)
-        plan = plan_view(request, await list_columns(transaction, base.id))
-        found = await transaction.find_one(_Relation, QUERIES["find_relation"], {"name": plan.name})
-        if found is not None and found.kind != "view":
-            raise ConflictError(f"a dataset has the name {plan.name!r}; choose another for the view")
-        if found is None:
-            await _create(transaction, plan, base, scope.actor.principal)
+        checked = await check_view(transaction, request, lock=True)
+        if checked.view_id is None:
+            await insert_view(transaction, checked, scope.actor.principal)
         else:
-            await _update(transaction, found.id, plan, base)
-    return await get_view(scope, request.name), found is None
+            await _update(transaction, checked.view_id, checked)
+    return await get_view(scope, request.name), checked.view_id is None
 
 
-async def _find_base(transaction: Transaction, name: str) -> DatasetRow:
-    dataset = await find_dataset(transaction, name, lock=True)
+class CheckedView(msgspec.Struct, frozen=True):
+    """A request that can be: its base, and the view it changes, None when it is new. `same`: it changes nothing."""
+
+    view_id: int | None
+    base: DatasetRow
+    plan: ViewPlan
+    same: bool = False
+
+
+async def check_view(transaction: Transaction, request: ViewRequest, *, lock: bool = False) -> CheckedView:
+    """The request, when create_or_update_view would take it, and with its errors; nothing is written."""
+    base = await _find_base(transaction, request.base_dataset, lock=lock)
+    plan = plan_view(request, await list_columns(transaction, base.id))
+    found = await transaction.find_one(_Relation, QUERIES["find_relation"], {"name": plan.name})
+    if found is None:
+        return CheckedView(None, base, plan)
+    if found.kind != "view":
+        raise ConflictError(f"a dataset has the name {plan.name!r}; choose another for the view")
+    same = await _is_same(transaction, plan, base)
+    users = await transaction.find_one(_Users, QUERIES["view_users"], {"id": found.id})
+    assert users is not None
+    if not same and users.indexes:
+        raise InUseError(
+            f"view {plan.name!r} is embedded as it is by the index {', '.join(users.indexes)}; delete that first, "
+            "or make another view",
+            used_by=users.indexes,
+        )
+    return CheckedView(found.id, base, plan, same)
+
+
+async def _is_same(transaction: Transaction, plan: ViewPlan, base: DatasetRow) -> bool:
+    parameters = {"name": plan.name, "after": None, "limit": 1}
+    rows = await transaction.fetch_all(SafeView, QUERIES["views"], parameters)
+    return (
+        rows[0].base_dataset == base.name
+        and rows[0].columns == plan.columns
+        and rows[0].row_filter == (plan.filter.text if plan.filter else None)
+        and rows[0].redactions == plan.redactions
+    )
+
+
+async def _find_base(transaction: Transaction, name: str, *, lock: bool) -> DatasetRow:
+    dataset = await find_dataset(transaction, name, lock=lock)
     if dataset is not None:
         return dataset
     relation = await transaction.find_one(_Relation, QUERIES["find_relation"], {"name": name})
@@ -92,46 +129,32 @@ async def _find_base(transaction: Transaction, name: str) -> DatasetRow:
     raise dataset_not_found(name)
 
 
-def _parameters(plan: ViewPlan, base: DatasetRow) -> dict[str, Any]:
+def _parameters(checked: CheckedView) -> dict[str, Any]:
+    plan = checked.plan
     return {
         "name": plan.name,
         "columns": plan.columns,
         "redactions": Jsonb(plan.redactions),
         "description": plan.description,
-        "base_id": base.id,
+        "base_id": checked.base.id,
         "row_filter": plan.filter.text if plan.filter else None,
         "filter_tree": Jsonb(plan.filter.tree) if plan.filter else None,
     }
 
 
-async def _create(transaction: Transaction, plan: ViewPlan, base: DatasetRow, principal: str) -> None:
-    view_id: int = await transaction.fetch_value(QUERIES["create_relation"], {"name": plan.name})
-    parameters = {**_parameters(plan, base), "id": view_id, "created_by": principal}
+async def insert_view(transaction: Transaction, checked: CheckedView, principal: str) -> int:
+    """A new view's rows; the view in Postgres follows them. Answers its id."""
+    view_id: int = await transaction.fetch_value(QUERIES["create_relation"], {"name": checked.plan.name})
+    parameters = {**_parameters(checked), "id": view_id, "created_by": principal}
     await transaction.execute(QUERIES["create_view"], parameters)
     await transaction.execute(QUERIES["create_base"], parameters)
+    return view_id
 
 
-async def _update(transaction: Transaction, view_id: int, plan: ViewPlan, base: DatasetRow) -> None:
-    rows = await transaction.fetch_all(
-        SafeView, QUERIES["views"], {"name": plan.name, "after": None, "limit": 1}
-    )
-    same = (
-        rows[0].base_dataset == base.name
-        and rows[0].columns == plan.columns
-        and rows[0].row_filter == (plan.filter.text if plan.filter else None)
-        and rows[0].redactions == plan.redactions
-    )
-    users = await transaction.find_one(_Users, QUERIES["view_users"], {"id": view_id})
-    assert users is not None
-    if not same and users.indexes:
-        raise InUseError(
-            f"view {plan.name!r} is embedded as it is by the index {', '.join(users.indexes)}; delete that first, "
-            "or make another view",
-            used_by=users.indexes,
-        )
-    parameters = {**_parameters(plan, base), "id": view_id}
+async def _update(transaction: Transaction, view_id: int, checked: CheckedView) -> None:
+    parameters = {**_parameters(checked), "id": view_id}
     await transaction.execute(QUERIES["update_view"], parameters)
-    if not same:
+    if not checked.same:
         await transaction.execute(QUERIES["rebind"], parameters)
         await transaction.execute(QUERIES["update_base"], parameters)
 

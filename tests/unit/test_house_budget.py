@@ -31,6 +31,7 @@ NO_TEST_OF_THEIR_OWN = {
 TESTED_AS = {
     "access/roles_routes.py": "integration/access/test_roles.py",
     "profiles/explain_routes.py": "integration/profiles/test_explain.py",
+    "profiles/diff_plan.py": "integration/profiles/test_diff.py",
     "profiles/explain_plan.py": "integration/profiles/test_explain.py",
     "analytics/child.py": "integration/api/test_query_limits.py",
     "ingest/leftovers.py": "faults/test_kill.py",

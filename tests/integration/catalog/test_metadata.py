@@ -147,9 +147,6 @@ def test_a_dataset_without_columns_says_so() -> None:
         check_columns("d", {"x": 1}, [])
 
 
-@pytest.mark.xfail(
-    reason="install_reader_view leaves the rights to indexes when no column is left", strict=False
-)
 def test_a_dataset_that_is_closed_whole_is_not_searched_either(api: Api) -> None:
     api.ingest("shut", "id,note\n1,topsecret\n", row_key="id")
     api.profile("shut_out", "shut")
