@@ -23,6 +23,10 @@ begin
   execute format(
     'alter role %I in database %I set idle_in_transaction_session_timeout to %L', login, current_database(), '10min'
   );
+  -- what a statement reads is recorded while it reads (lakeward.record_read), and a parallel worker cannot write
+  execute format(
+    'alter role %I in database %I set max_parallel_workers_per_gather to %L', login, current_database(), '0'
+  );
   perform lakeward.append_journal(
     'login_created', null, login, null, null, jsonb_build_object('profile', profile_id, 'valid_until', valid_until)
   );

@@ -50,7 +50,8 @@ begin
   -- SQL for power users: all of it runs with the caller's own rights
   grant execute on function lakeward.whoami(), lakeward.search(text, real [], integer),
     lakeward.similar(text, text, integer), lakeward.search_route(text),
-    lakeward.find_hits(text, text, real [], bigint [], integer, text []) to public;
+    lakeward.find_hits(text, text, real [], bigint [], integer, text []),
+    lakeward.record_read(bigint, bigint) to public;
 
   -- the queue is the service's own; no reader has a right there
   execute format('grant usage on schema jobs to %I', service);
