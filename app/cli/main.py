@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("app.cli.catalog", "Load files into a dataset."),
     "dataset": ("app.cli.catalog", "List, show, classify and delete datasets."),
     "view": ("app.cli.views", "Create, list, show and delete safe views."),
-    "profile": ("app.cli.profiles", "Create, list, show, activate and delete profiles."),
+    "profile": ("app.cli.profiles", "Create, list, show, explain, activate and delete profiles."),
     "index": ("app.cli.vectors", "Create, list, show and delete vector indexes."),
     "job": ("app.cli.vectors", "List, show and cancel jobs."),
     "search": ("app.cli.vectors", "Search an index as a profile."),

@@ -6,6 +6,7 @@ import rich_click as click
 
 from app.cli.client import LONG_S, segment
 from app.cli.output import duration, get_console, moment, say, show_fields, show_json, show_table
+from app.cli.seen import diff_profile, explain_profile
 from app.cli.session import YES, Session, confirm, connected
 from app.errors import UnavailableError
 
@@ -14,7 +15,11 @@ Document = dict[str, Any]
 
 @click.group()
 def profile() -> None:
-    """Create, list, show, activate and delete profiles."""
+    """Create, list, show, explain, activate and delete profiles."""
+
+
+profile.add_command(explain_profile)
+profile.add_command(diff_profile)
 
 
 @profile.command("create")

@@ -70,7 +70,7 @@ def describe_action(found: Document) -> str:
     if action is None:
         return "as it is"
     if action != "mask":
-        return "empty (null)" if action == "null" else str(action)
+        return {"null": "empty (null)", "mask_alphanum": "masked **-**"}.get(action, str(action))
     kept = [found.get("keep_prefix") or 0, found.get("keep_suffix") or 0]
     return "mask" if kept == [0, 0] else f"mask, {kept[0]} kept before and {kept[1]} after"
 
@@ -97,10 +97,9 @@ def list_roles(session: Session) -> None:
         show_json(page)
         return
     rows = (
-        [r["name"], r["clearance"], describe_action(r), r["can_write"], r["profiles"], r["description"]]
-        for r in page["items"]
+        [r["name"], r["clearance"], describe_action(r), r["can_write"], r["profiles"]] for r in page["items"]
     )
-    show_table(["role", "clearance", "above it", "may write", "profiles#", "description"], rows)
+    show_table(["role", "clearance", "what is above it", "may write", "profiles#"], rows)
 
 
 @role.command("show")
