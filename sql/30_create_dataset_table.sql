@@ -7,8 +7,13 @@ declare
 begin
   select d.* into strict dataset from lakeward.dataset d where d.id = create_dataset_table.dataset_id;
   -- the catalog's type words are checked where columns are planned; format_type refuses anything else here
-  select string_agg(format('%I %s', c.name, format_type(lakeward.column_type(c.type), null)), ', ' order by c.position)
-  into columns from lakeward.dataset_column c where c.dataset_id = dataset.id;
+  -- uncompressed: a byte scan must be able to find what erasure has to remove
+  select string_agg(
+    format(
+      '%I %s %s', c.name, format_type(lakeward.column_type(c.type), null),
+      case when c.type in ('text', 'text[]', 'jsonb', 'bytea') then 'storage external' else '' end
+    ), ', ' order by c.position
+  ) into columns from lakeward.dataset_column c where c.dataset_id = dataset.id;
   execute format('create table lake.%I (%s)', '_load_' || dataset.id, columns);
   if dataset.row_key is not null then
     execute format(

@@ -41,7 +41,8 @@ begin
   execute format('alter table vec.%I alter column embedding set storage main', item.name);
   execute format('create index on vec.%I (row_key)', item.name);
   execute format(
-    'create table vec.%I (chunk_id bigint primary key, content text not null, '
+    -- uncompressed: a byte scan must be able to find what erasure has to remove
+    'create table vec.%I (chunk_id bigint primary key, content text storage external not null, '
     'start_at integer not null, end_at integer not null)', item.name || '_text'
   );
   execute format(

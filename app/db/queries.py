@@ -10,13 +10,13 @@ from typing import LiteralString, cast
 _BLOCK = re.compile(r"^-- ([a-z_]+) --[ \t]*$", re.MULTILINE)
 
 
-def load_queries(beside: str) -> dict[str, LiteralString]:
-    """The statements of `queries.sql` in the folder of `beside` (pass `__file__`), by name.
+def load_queries(beside: str, file: str = "queries.sql") -> dict[str, LiteralString]:
+    """The statements of `file` in the folder of `beside` (pass `__file__`), by name.
 
     Raises:
         ValueError: a name is there twice.
     """
-    path = Path(beside).with_name("queries.sql")
+    path = Path(beside).with_name(file)
     parts = _BLOCK.split(path.read_text())
     queries: dict[str, LiteralString] = {}
     for name, text in zip(parts[1::2], parts[2::2], strict=True):

@@ -106,9 +106,19 @@ def load_rows(dsn: str, owner_role: str, extract: Extract, row_key: str | None =
     )
 
 
+#: Types whose long values Postgres would compress; a byte scan must be able to find what erasure has to remove. Loading
+#: texts of 3.5 KB takes a third of the time without compression, and prose takes up to twice the room.
+COMPRESSIBLE = frozenset({"text", "text[]", "jsonb", "bytea"})
+
+
 def _create_table(table: str, columns: tuple[StoredColumn, ...]) -> str:
     definitions = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type)) for column in columns
+        sql.SQL("{} {} {}").format(
+            sql.Identifier(column.name),
+            sql.SQL(column.type),
+            sql.SQL("storage external" if column.type in COMPRESSIBLE else ""),
+        )
+        for column in columns
     )
     return sql.SQL("create table {} ({})").format(sql.Identifier("lake", table), definitions).as_string(None)
 
