@@ -25,6 +25,7 @@ from app.models.registry import create_embedder
 from app.profiles.explain_routes import router as explain_router
 from app.profiles.routes import router as profiles_router
 from app.settings import Settings
+from app.tombstones.routes import router as tombstones_router
 from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
 from app.views.routes import router as views_router
@@ -42,6 +43,7 @@ ROUTERS = [
     users_router,
     catalog_router,
     views_router,
+    tombstones_router,
     profiles_router,
     explain_router,
     ingest_router,

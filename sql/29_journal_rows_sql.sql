@@ -103,13 +103,13 @@ begin
     where o.value is distinct from n.value and o.key is distinct from %8$L;
   elsif tg_op = 'INSERT' then
     insert into lakeward.journal%5$s
-    select 'insert', %6$L, %9$s, null, null, to_jsonb(r), who.* from lakeward.acting() who, new_rows r;
+    select 'insert', %6$L, %9$s, null, null, to_jsonb(r.*), who.* from lakeward.acting() who, new_rows r;
   elsif tg_op = 'DELETE' then
     insert into lakeward.journal%5$s
-    select 'delete', %6$L, %9$s, null, to_jsonb(r), null, who.* from lakeward.acting() who, old_rows r;
+    select 'delete', %6$L, %9$s, null, to_jsonb(r.*), null, who.* from lakeward.acting() who, old_rows r;
   else
     insert into lakeward.journal%5$s
-    select 'delete', %6$L, %9$s, null, to_jsonb(r), null, who.* from lakeward.acting() who, lake.%6$I r;
+    select 'delete', %6$L, %9$s, null, to_jsonb(r.*), null, who.* from lakeward.acting() who, lake.%6$I r;
   end if;
   return null;
 end $code$, owner, service, rekey, straight, insertion, target.name, old_key, target.key, row_key);

@@ -16,6 +16,10 @@ begin
   end loop;
   perform lakeward.install_row_policy(dataset.id);
   execute format(
+    'create or replace trigger refuse_tombstoned after insert on lake.%I referencing new table as new_rows '
+    'for each statement execute function lakeward.refuse_tombstoned(%L)', dataset.name, dataset.id
+  );
+  execute format(
     'grant select on lake.%I to %I, %I',
     dataset.name, lakeward.role_of('gate'), lakeward.role_of('steward')
   );

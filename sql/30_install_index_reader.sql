@@ -29,7 +29,7 @@ begin
   execute format(
     'create view vec.%1$I with (security_barrier) as '
     'select c.chunk_id, hit.doc_key, hit.metadata from vec.%2$I c cross join lateral ('
-    'select %3$s as doc_key, to_jsonb(s) - %4$L::text[] as metadata '
+    'select %3$s as doc_key, to_jsonb(s.*) - %4$L::text[] as metadata '
     'from (select %5$s from lake.%6$I d where d.%7$I = c.row_key and (%8$s)) s) hit',
     hits, target.index_name,
     coalesce((

@@ -28,6 +28,13 @@ begin
     'lakeward.access_role, lakeward.safe_view, lakeward.safe_view_base, lakeward.erasure to %I', steward
   );
   execute format('grant select on lakeward.secret to %I', gate);
+  grant select on lakeward.tombstone_entry to public;
+  -- it decides itself who may
+  grant execute on function lakeward.tombstone(text, text[], text) to public;
+  execute format(
+    'grant execute on function lakeward.create_tombstones(text, text, text[], text), '
+    'lakeward.undo_tombstones(text, text, text[]), lakeward.lock_keys(text, text, text[]) to %I', steward
+  );
 
   execute format(
     'grant execute on function lakeward.role_of(text), lakeward.defer_job(text, text, jsonb, text, text, text), '

@@ -64,3 +64,6 @@ where b.base_id = %(dataset_id)s
     select from unnest(%(names)s::text[], %(types)s::text[]) n (name, type) where n.name = c.name and n.type = c.type
   )
 order by v.name;
+
+-- drop_tombstoned --
+select lakeward.drop_tombstoned(%(dataset_id)s, %(load_table)s, %(row_key)s);

@@ -33,7 +33,10 @@ class IngestedColumn(msgspec.Struct, frozen=True):
 
 
 class Ingested(msgspec.Struct, frozen=True):
-    """What became of a file. `rows` are those it brought; `duplicate`: it was loaded before, and nothing now."""
+    """What became of a file. `rows` are those it brought; `duplicate`: it was loaded before, and nothing now.
+
+    `tombstoned` rows were left out: their keys have tombstones.
+    """
 
     dataset: str
     home: Home
@@ -43,6 +46,7 @@ class Ingested(msgspec.Struct, frozen=True):
     duplicate: bool
     columns: list[IngestedColumn]
     job_id: str | None = None
+    tombstoned: int = 0
 
 
 class IngestAccepted(msgspec.Struct, frozen=True):

@@ -98,6 +98,7 @@ async def _publish(transaction: Transaction, plan: IngestPlan, loaded: Loaded) -
         return duplicate
     existing = await list_columns(transaction, dataset.id)
     load_plan = plan_load(dataset, existing, loaded.columns, plan.row_key, plan.disposition)
+    loaded, tombstoned = await _drop_tombstoned(transaction, dataset, loaded, load_plan)
     types: dict[str, str] = {column.name: column.type for column in existing}
     await _check_keys(transaction, dataset, types, loaded, load_plan)
     await _apply(transaction, dataset, types, loaded, load_plan)
@@ -107,10 +108,22 @@ async def _publish(transaction: Transaction, plan: IngestPlan, loaded: Loaded) -
         home="table",
         rows=loaded.rows,
         rejected=loaded.rejected,
+        tombstoned=tombstoned,
         content_sha256=plan.content_sha256,
         duplicate=False,
         columns=await _columns(transaction, dataset.name),
     )
+
+
+async def _drop_tombstoned(
+    transaction: Transaction, dataset: DatasetRow, loaded: Loaded, plan: LoadPlan
+) -> tuple[Loaded, int]:
+    """The load without the rows of tombstoned keys, which do not come back with a file; and how many that were."""
+    if plan.row_key is None:
+        return loaded, 0
+    parameters = {"dataset_id": dataset.id, "load_table": loaded.table, "row_key": plan.row_key}
+    dropped: int = await transaction.fetch_value(QUERIES["drop_tombstoned"], parameters)
+    return msgspec.structs.replace(loaded, rows=loaded.rows - dropped), dropped
 
 
 async def _lock_dataset(transaction: Transaction, name: str) -> DatasetRow:
