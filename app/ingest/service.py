@@ -21,8 +21,9 @@ from app.catalog.service import find_dataset, list_columns, register_dataset, re
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Actor, Scope, Transaction
-from app.errors import ConflictError, DuplicateRowKeyError, InUseError
+from app.errors import InUseError
 from app.ingest import statements
+from app.ingest.admission import check_keys, drop_tombstoned, refuse_broken_views
 from app.ingest.extract import open_extract
 from app.ingest.load import Loaded, load_rows, stored_columns
 from app.ingest.plan import LoadPlan, plan_load, plan_row_key
@@ -98,9 +99,9 @@ async def _publish(transaction: Transaction, plan: IngestPlan, loaded: Loaded) -
         return duplicate
     existing = await list_columns(transaction, dataset.id)
     load_plan = plan_load(dataset, existing, loaded.columns, plan.row_key, plan.disposition)
-    loaded, tombstoned = await _drop_tombstoned(transaction, dataset, loaded, load_plan)
+    loaded, tombstoned = await drop_tombstoned(transaction, dataset, loaded, load_plan)
     types: dict[str, str] = {column.name: column.type for column in existing}
-    await _check_keys(transaction, dataset, types, loaded, load_plan)
+    await check_keys(transaction, dataset, types, loaded, load_plan)
     await _apply(transaction, dataset, types, loaded, load_plan)
     await _record(transaction, dataset, plan, loaded, load_plan)
     return Ingested(
@@ -113,17 +114,6 @@ async def _publish(transaction: Transaction, plan: IngestPlan, loaded: Loaded) -
         duplicate=False,
         columns=await _columns(transaction, dataset.name),
     )
-
-
-async def _drop_tombstoned(
-    transaction: Transaction, dataset: DatasetRow, loaded: Loaded, plan: LoadPlan
-) -> tuple[Loaded, int]:
-    """The load without the rows of tombstoned keys, which do not come back with a file; and how many that were."""
-    if plan.row_key is None:
-        return loaded, 0
-    parameters = {"dataset_id": dataset.id, "load_table": loaded.table, "row_key": plan.row_key}
-    dropped: int = await transaction.fetch_value(QUERIES["drop_tombstoned"], parameters)
-    return msgspec.structs.replace(loaded, rows=loaded.rows - dropped), dropped
 
 
 async def _lock_dataset(transaction: Transaction, name: str) -> DatasetRow:
@@ -141,30 +131,6 @@ async def _lock_dataset(transaction: Transaction, name: str) -> DatasetRow:
         return dataset
 
 
-async def _check_keys(
-    transaction: Transaction, dataset: DatasetRow, types: dict[str, str], loaded: Loaded, plan: LoadPlan
-) -> None:
-    key = plan.row_key
-    if key is None:
-        return
-    if key != loaded.row_key:
-        # the dataset got its row key, or another one, while the file was being loaded
-        raise ConflictError(f"the row key of {dataset.name!r} changed meanwhile; send the file again")
-    if plan.step == "append":
-        clashes = await transaction.fetch_values(
-            statements.clashing_keys(dataset.name, loaded.table, key, types[key])
-        )
-        if clashes:
-            raise DuplicateRowKeyError(
-                f"dataset {dataset.name!r} has rows with these keys already, for example {_examples(clashes)}; "
-                "use disposition 'merge' to update them"
-            )
-
-
-def _examples(keys: list[str]) -> str:
-    return ", ".join(repr(key[:60]) for key in keys[:3])
-
-
 async def _apply(
     transaction: Transaction,
     dataset: DatasetRow,
@@ -180,7 +146,7 @@ async def _apply(
                 "needs them as they are; delete it first",
                 used_by=indexes,
             )
-        await _refuse_broken_views(transaction, dataset, loaded)
+        await refuse_broken_views(transaction, dataset, loaded)
         await transaction.execute(statements.drop_table(dataset.name))
     if plan.step in ("attach", "replace_table"):
         await _attach(transaction, dataset, loaded)
@@ -199,19 +165,6 @@ async def _apply(
         ):
             await transaction.execute(statement)
     await transaction.execute(statements.drop_table(loaded.table))
-
-
-async def _refuse_broken_views(transaction: Transaction, dataset: DatasetRow, loaded: Loaded) -> None:
-    names = [column.name for column in loaded.columns]
-    types = [column.type for column in loaded.columns]
-    parameters = {"dataset_id": dataset.id, "names": names, "types": types}
-    views = await transaction.fetch_values(QUERIES["broken_views"], parameters)
-    if views:
-        raise InUseError(
-            f"the file does not have the columns that the view {', '.join(views)} of dataset {dataset.name!r} needs; "
-            "delete the view first, or send a file that has them",
-            used_by=views,
-        )
 
 
 async def _attach(transaction: Transaction, dataset: DatasetRow, loaded: Loaded) -> None:

@@ -34,6 +34,7 @@ TESTED_AS = {
     "profiles/diff_plan.py": "integration/profiles/test_diff.py",
     "profiles/explain_plan.py": "integration/profiles/test_explain.py",
     "analytics/child.py": "integration/api/test_query_limits.py",
+    "ingest/admission.py": "integration/tombstones/test_service.py",
     "ingest/leftovers.py": "faults/test_kill.py",
     "web/openapi.py": "integration/api/test_openapi.py",
     "db/install.py": "integration/db/test_migrations.py",

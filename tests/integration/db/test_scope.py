@@ -306,7 +306,9 @@ async def test_deleting_an_index_drops_its_tables_and_its_triggers(database, wor
     assert admin.execute(
         "select count(*) from pg_class where relnamespace = 'vec'::regnamespace"
     ).fetchone() == (0,)
-    triggers = admin.execute("select count(*) from pg_trigger where tgrelid = 'lake.people'::regclass")
+    triggers = admin.execute(
+        "select count(*) from pg_trigger where tgrelid = 'lake.people'::regclass and starts_with(tgname, 'track_')"
+    )
     assert triggers.fetchone() == (0,)
     async with database.owner().begin() as transaction:
         await transaction.execute("insert into lake.people values (3, 'Edsger', 'third')")
