@@ -8,7 +8,7 @@ begin
   from pg_proc p
   where p.pronamespace = 'lakeward'::regnamespace and p.proname in (
     'filter_sql', 'filter_literal', 'find_base', 'index_source_sql', 'install_index_reader', 'install_reader_view',
-    'install_safe_view', 'plan_columns', 'projection_sql', 'redacted_type', 'redaction_sql'
+    'install_row_policy', 'install_safe_view', 'install_text_policy', 'plan_columns', 'projection_sql', 'redacted_type', 'redaction_sql'
   );
   if not exists (select from lakeward.deployment d where d.views_made_by is distinct from made_by) then
     return;
@@ -25,6 +25,9 @@ begin
       lakeward.index_source_sql(item.id, format('lake.%I', item.table_name))
     );
     execute format('grant select on vec.%I to %I', item.name, lakeward.role_of('gate'));
+  end loop;
+  for item in select i.id from lakeward.vector_index i order by i.id loop
+    perform lakeward.install_text_policy(item.id);
   end loop;
   for item in select d.id, to_regclass(format('lake.%I', d.name)) as table_oid from lakeward.dataset d order by d.id loop
     if item.table_oid is not null then

@@ -11,23 +11,12 @@ from psycopg import sql
 from app.db.scope import Actor
 
 Entries = Callable[[], list[tuple[Any, ...]]]
-POLICIES = [
-    "alter policy readers on lake.people using ((select (exists (select from lakeward.binding b"
-    " where b.base_id = 1::bigint and b.role_name = current_user) or exists (select from lakeward.deployment))"
-    " and (session_user = {service} or lakeward.record_read(1::bigint))))",
-    "alter table vec.people_note_text enable row level security",
-    "create policy readers on vec.people_note_text for select to public using ("
-    "(select session_user = {service} or lakeward.record_read(null, 1::bigint)))",
-]
 
 
 @pytest.fixture(autouse=True)
 def recording(world: Any) -> None:
-    """The row policies call it, and there is a chunk to read."""
-    service = sql.Literal(world.deployed.deployment.service_role)
+    """There is a chunk to read."""
     with world.deployed.connect("owner") as owner:
-        for policy in POLICIES:
-            owner.execute(sql.SQL(policy).format(service=service))
         owner.execute(
             "insert into vec.people_note overriding system value values (1, 1, 0, '[1,0,0]'::ext.halfvec)"
         )
