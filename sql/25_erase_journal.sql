@@ -15,7 +15,7 @@ declare
   names text[];
 begin
   -- no seal is made of what is being erased
-  lock table lakeward.journal_seal in exclusive mode;
+  perform pg_advisory_xact_lock(hashtext('lakeward.journal_seal'));
   with recursive subject as (
     select e.key collate "C" as key, 9223372036854775807 as until from unnest(entities) e (key)
     union

@@ -18,6 +18,7 @@ begin
   cross join lateral lakeward.find_base(b.relation_id) base
   where b.profile_id = reader and b.relation_id = relation;
   columns := lakeward.projection_sql(relation, target.clearance, target.default_action, target.keep_prefix, target.keep_suffix);
+  perform lakeward.end_readers(to_regclass(format('%I.%I', target.schema_name, target.name)));
   execute format('drop view if exists %I.%I', target.schema_name, target.name);
   delete from lakeward.shown_column where binding_id = target.binding_id;
   if to_regclass(format('lake.%I', target.table_name)) is null or columns is null then

@@ -18,6 +18,7 @@ begin
   if found then
     select r.name into relation_name from lakeward.relation r where r.id = old.relation_id;
     if relation_name is not null then
+      perform lakeward.end_readers(to_regclass(format('%I.%I', target.schema_name, relation_name)));
       execute format('drop view if exists %I.%I', target.schema_name, relation_name);
     end if;
     for item in select x.index_id from lakeward.index_reader x where x.binding_id = old.id loop

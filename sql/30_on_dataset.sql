@@ -7,6 +7,7 @@ begin
     perform lakeward.install_journal(new.id);
     return null;
   end if;
+  perform lakeward.end_readers(to_regclass(format('lake.%I', old.name)));
   execute format('drop table if exists lake.%I cascade', old.name);
   execute format('drop function if exists record.%I()', 'journal_rows_' || old.id);
   return null;

@@ -14,6 +14,10 @@ declare
 begin
   select b.* into base from lakeward.find_base(item.relation_id) b;
   if tg_op = 'DELETE' then
+    perform lakeward.end_readers(to_regclass(r.name)) from unnest(array[
+      format('lake.%I', base.table_name), format('vec.%I', item.name), format('vec.%I', item.name || '_pending'),
+      format('vec.%I', item.name || '_text')
+    ]) r (name);
     -- in the order in which searches and the indexing job take them, or each could wait for the other
     execute format(
       'lock table vec.%I, vec.%I, vec.%I in access exclusive mode', item.name, item.name || '_pending', item.name || '_text'
@@ -39,6 +43,8 @@ begin
   );
   -- MAIN keeps vectors inline: a TOAST fetch per row makes an exact scan four times slower (pgvector#240)
   execute format('alter table vec.%I alter column embedding set storage main', item.name);
+  -- readers see the statistics of what they may read, and there a deleted vector would stay until the next ANALYZE
+  execute format('alter table vec.%I alter column embedding set statistics 0', item.name);
   execute format('create index on vec.%I (row_key)', item.name);
   execute format(
     -- uncompressed: a byte scan must be able to find what erasure has to remove

@@ -39,7 +39,7 @@ begin
   execute format(
     'grant execute on function lakeward.role_of(text), lakeward.defer_job(text, text, jsonb, text, text, text), '
     'lakeward.install_readers(bigint), lakeward.attach_dataset(bigint, text), lakeward.create_dataset_table(bigint), '
-    'lakeward.ensure_row_key(bigint, text), lakeward.close_login(text), lakeward.drop_login(text), lakeward.column_type(text), '
+    'lakeward.ensure_row_key(bigint, text), lakeward.close_login(text), lakeward.drop_login(text), lakeward.end_readers(regclass), lakeward.column_type(text), '
     'lakeward.filter_sql(jsonb), lakeward.filter_literal(text, text), lakeward.redacted_type(text, text), '
     'lakeward.redaction_sql(text, text, text, integer, integer), lakeward.sensitivity_level(text), '
     'lakeward.plan_columns(bigint, text, text, integer, integer), lakeward.find_base(bigint), '
@@ -50,9 +50,6 @@ begin
   execute format(
     'grant execute on function lakeward.append_journal(text, text, text, text, jsonb, jsonb) to %I', steward
   );
-  -- views and functions of the caller's own part: what a profile sees of the journal
-  grant select on lakeward.journal_entry to public;
-  grant execute on function lakeward.history(text, text), lakeward.sees_row(text, text, text, text, text) to public;
   -- everybody may record what it does, under its own name (0004 has the list of what is open to all)
   grant execute on function lakeward.append_audit(
     text, text, text[], text, bigint, text[], double precision, text

@@ -60,3 +60,75 @@ async def test_a_login_has_few_connections_and_no_forgotten_transaction(world):
         idle = connection.execute("show idle_in_transaction_session_timeout").fetchone()
     assert limit == (10,)
     assert idle == ("10min",)
+
+
+SITS = [
+    "begin; select * from people",
+    "begin isolation level repeatable read; table people; declare c cursor for table people",
+]
+
+
+@pytest.mark.parametrize("sitting", SITS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "delete from lakeward.binding where profile_id = 'alpha'",
+        "update lakeward.profile set access_role = 'analyst' where id = 'alpha'",
+        "update lakeward.dataset_column set sensitivity = 'restricted' where name = 'note'",
+        "delete from lakeward.vector_index; delete from lakeward.relation where name = 'people'",
+    ],
+)
+async def test_who_sits_on_a_view_keeps_no_change_from_coming(database, world, sitting, change):
+    """Their own settings say how long they may sit; so the change ends the session, and waits for nobody."""
+    with logged_in(world, "alpha") as sitter, logged_in(world, "beta") as other:
+        sitter.execute("set idle_in_transaction_session_timeout = 0")
+        sitter.execute(sitting.encode())
+        other.execute("begin; select * from orders")
+        async with database.steward().begin() as transaction:
+            for statement in change.split("; "):
+                await transaction.execute(statement.encode())
+        with pytest.raises(psycopg.OperationalError):
+            sitter.execute("select 1")
+        assert other.execute("select count(*) from orders").fetchone() == (1,)
+
+
+async def test_a_prepared_statement_ends_with_the_binding_and_a_held_cursor_has_what_it_read(database, world):
+    with logged_in(world, "alpha") as connection:
+        connection.execute("prepare p as select name from people order by id")
+        connection.execute(
+            "begin; declare c cursor with hold for select name from people order by id; commit"
+        )
+        assert connection.execute("execute p").fetchall() == [("Ada",), ("Grace",)]
+        async with database.steward().begin() as transaction:
+            await transaction.execute("delete from lakeward.binding where profile_id = 'alpha'")
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            connection.execute("execute p")
+        # rows that were read before, and are on record; the session keeps them as a file of theirs would
+        assert connection.execute("fetch all from c").fetchall() == [("Ada",), ("Grace",)]
+
+
+def test_the_eleventh_connection_is_refused_and_the_app_goes_on(world):
+    deployed = world.deployed
+    with short_login(deployed.service_dsn, "alpha") as login:
+        dsn = make_conninfo(deployed.dsn, user=login.user, password=login.password)
+        opened = [psycopg.connect(dsn, autocommit=True) for _ in range(10)]
+        with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+            psycopg.connect(dsn)
+        with deployed.connect("steward") as steward:
+            assert steward.execute("select count(*) from lakeward.profile").fetchone() == (2,)
+        for connection in opened:
+            connection.close()
+
+
+def test_a_deleted_vector_is_not_in_the_statistics(world):
+    with world.deployed.connect("owner") as owner:
+        for number in range(1, 40):
+            owner.execute(
+                "insert into vec.people_note overriding system value values (%s, 1, 0, %s::ext.halfvec)",
+                [number, f"[{number},0,0]"],
+            )
+        owner.execute("analyze vec.people_note")
+    with logged_in(world, "alpha") as connection:
+        columns = connection.execute("select attname from pg_stats where schemaname = 'vec'").fetchall()
+    assert ("chunk_no",) in columns
+    assert ("embedding",) not in columns
