@@ -21,6 +21,7 @@ from app.db.lint import verify
 from app.ingest.leftovers import sweep_leftovers
 from app.ingest.routes import router as ingest_router
 from app.jobs.routes import router as jobs_router
+from app.journal.routes import router as journal_router
 from app.models.registry import create_embedder
 from app.profiles.explain_routes import router as explain_router
 from app.profiles.routes import router as profiles_router
@@ -48,6 +49,7 @@ ROUTERS = [
     explain_router,
     ingest_router,
     jobs_router,
+    journal_router,
     vectors_router,
     analytics_router,
 ]

@@ -4,10 +4,17 @@ from app.db.database import Database, open_database
 from app.db.lint import verify
 from app.ingest.tasks import register as register_ingest
 from app.jobs.queue import Queue
+from app.journal.sealing import flush
+from app.journal.service import renew_partitions
 from app.models.protocol import Embedder
 from app.models.registry import create_embedder
 from app.settings import Settings
 from app.vectors.tasks import register as register_vectors
+
+#: How old an entry may become before it has its seal, if no transaction from before it is still open.
+SEAL_S = 60.0
+#: A month's partitions are made two months ahead; what writes into them is made anew when the month begins.
+PARTITIONS_S = 3600.0
 
 
 def build_queue(database: Database, embedder: Embedder, settings: Settings) -> Queue:
@@ -15,6 +22,8 @@ def build_queue(database: Database, embedder: Embedder, settings: Settings) -> Q
     queue = Queue(database)
     register_vectors(queue, embedder)
     register_ingest(queue, settings)
+    queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
+    queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
     return queue
 
 

@@ -15,7 +15,7 @@ declare
   names text[];
 begin
   -- no seal is made of what is being erased
-  perform pg_advisory_xact_lock(hashtext('lakeward.journal_seal'));
+  lock table lakeward.journal_seal in exclusive mode;
   with recursive subject as (
     select e.key collate "C" as key, 9223372036854775807 as until from unnest(entities) e (key)
     union

@@ -11,7 +11,7 @@ declare
   insertion constant text := ' (kind, dataset, entity, field, old, new, actor, profile, model, source, workspace, request_id)';
   by_person constant text := 'session_user, reader, null, ''sql'', null, null';
   by_app constant text := $app$coalesce(said ->> 'principal', ''), nullif(said ->> 'profile', ''),
-          nullif(said ->> 'model', ''), coalesce(nullif(said ->> 'source', ''), 'service'), nullif(said ->> 'workspace', ''),
+          nullif(said ->> 'model', ''), coalesce(nullif(said ->> 'source', ''), 'service'), said ->> 'workspace',
           nullif(said ->> 'request_id', '')$app$;
   month timestamptz := date_trunc('month', clock_timestamp(), 'UTC');
   part text := to_char(month at time zone 'UTC', '"journal"_YYYY_MM');
@@ -48,6 +48,7 @@ begin
       when 'bytea' then 'set bytea_output = ''hex'''
       else ''
     end;
+    -- last, so that whatever comes later under the old key is another row's
     rekey := format($code$
     if old.%1$I is distinct from new.%1$I then
       insert into lakeward.journal%2$s
@@ -70,8 +71,7 @@ begin
       cross join (values (true, by_app), (false, by_person)) by (app, who)
       where a.attrelid = target.home and a.attnum > 0 and not a.attisdropped and a.attname is distinct from target.key
     ) c;
-    straight := format($code$
-    -- "at" is read a moment later, and must still be in this month
+    straight := format($code$-- "at" is read a moment later, and must still be in this month
     if clock_timestamp() between to_timestamp(%1$s) and to_timestamp(%2$s) then
       if session_user = %3$L then
         said := coalesce(nullif(current_setting('lakeward.actor', true), ''), '{}')::jsonb;%4$s
@@ -80,8 +80,7 @@ begin
           reader := (select p.id from lakeward.profile p where p.role_name = current_setting('role'));
         end if;%6$s
       end if;
-      return null;
-    end if;$code$, extract(epoch from month), extract(epoch from (month at time zone 'UTC' + interval '1 month') at time zone 'UTC') - 60,
+    else$code$, extract(epoch from month), extract(epoch from (month at time zone 'UTC' + interval '1 month') at time zone 'UTC') - 60,
       service, said, owner, by_sql);
   end if;
 
@@ -95,12 +94,14 @@ begin
   then
     return null;
   end if;
-  if tg_op = 'UPDATE' then%3$s%4$s
-    insert into lakeward.journal%5$s
-    select 'update', %6$L, %7$s, o.key, nullif(o.value, 'null'), nullif(n.value, 'null'), who.*
-    from lakeward.acting() who, jsonb_each(to_jsonb(old)) o
-    join jsonb_each(to_jsonb(new)) n on n.key = o.key
-    where o.value is distinct from n.value and o.key is distinct from %8$L;
+  if tg_op = 'UPDATE' then
+    %3$s
+      insert into lakeward.journal%5$s
+      select 'update', %6$L, %7$s, o.key, nullif(o.value, 'null'), nullif(n.value, 'null'), who.*
+      from lakeward.acting() who, jsonb_each(to_jsonb(old)) o
+      join jsonb_each(to_jsonb(new)) n on n.key = o.key
+      where o.value is distinct from n.value and o.key is distinct from %8$L;
+    %4$s%10$s
   elsif tg_op = 'INSERT' then
     insert into lakeward.journal%5$s
     select 'insert', %6$L, %9$s, null, null, to_jsonb(r.*), who.* from lakeward.acting() who, new_rows r;
@@ -112,5 +113,6 @@ begin
     select 'delete', %6$L, %9$s, null, to_jsonb(r.*), null, who.* from lakeward.acting() who, lake.%6$I r;
   end if;
   return null;
-end $code$, owner, service, rekey, straight, insertion, target.name, old_key, target.key, row_key);
+end $code$, owner, service, straight, case when straight <> '' then 'end if;' end, insertion, target.name, old_key,
+    target.key, row_key, rekey);
 end $make$;

@@ -50,6 +50,9 @@ begin
   execute format(
     'grant execute on function lakeward.append_journal(text, text, text, text, jsonb, jsonb) to %I', steward
   );
+  -- views and functions of the caller's own part: what a profile sees of the journal
+  grant select on lakeward.journal_entry to public;
+  grant execute on function lakeward.history(text, text), lakeward.sees_row(text, text, text, text, text) to public;
   -- everybody may record what it does, under its own name (0004 has the list of what is open to all)
   grant execute on function lakeward.append_audit(
     text, text, text[], text, bigint, text[], double precision, text

@@ -41,9 +41,9 @@ class Api:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, *, read_s: float = READ_S, **query: Any) -> Any:
         """The answer's JSON; query parameters that are None are left out."""
-        return self._send("GET", path, params=_present(query))
+        return self._send("GET", path, params=_present(query), timeout=_timeout(read_s))
 
     def list_all(self, path: str, **query: Any) -> dict[str, Any]:
         """All pages of a list as one: `{items, next_cursor: null}`."""

@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("app.cli.vectors", "Search an index as a profile."),
     "query": ("app.cli.query", "Run one analytic SELECT."),
     "role": ("app.cli.roles", "Create, list, show and delete access roles: who sees what as it is."),
+    "journal": ("app.cli.journal", "Read the journal, verify it, seal it now."),
+    "audit": ("app.cli.journal", "List who read what."),
     "key": ("app.cli.access", "Create, list and revoke API keys."),
     "user": ("app.cli.users", "Create, list and delete power users: logins for psql."),
     "whoami": ("app.cli.access", "Say who the key belongs to, and what it may read."),

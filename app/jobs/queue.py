@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import procrastinate
 import psycopg
 from procrastinate.exceptions import ProcrastinateException
@@ -111,6 +112,12 @@ class _Worker(Worker):
         self._new_job_event.set()
 
 
+class _Repeated(msgspec.Struct, frozen=True):
+    name: str
+    every_s: float
+    act: Callable[[], Awaitable[object]]
+
+
 class Queue:
     """The jobs of a database, and the handlers that run them in this process."""
 
@@ -119,6 +126,7 @@ class Queue:
         self._grace_s = grace_s
         self._runner = Runner(database, retry_base_s=retry_base_s)
         self._registrations: dict[str, Registration] = {}
+        self._repeated: list[_Repeated] = []
         self._left_worker: int | None = None
 
     def register(self, kind: str, handler: Handler, *, max_attempts: int = 3) -> None:
@@ -135,6 +143,13 @@ class Queue:
             raise ValueError(f"job kind {kind!r} is registered already")
         self._registrations[kind] = Registration(kind, handler, max_attempts)
 
+    def repeat(self, name: str, every_s: float, act: Callable[[], Awaitable[object]]) -> None:
+        """While the worker runs, `act` is done every so many seconds, first after as many; what fails is logged.
+
+        It is done by every worker there is, so it must do no harm when two do it at once.
+        """
+        self._repeated.append(_Repeated(name, every_s, act))
+
     async def run(self, concurrency: int = 2, *, exclusive: bool = False) -> None:
         """Run jobs, `concurrency` at a time, until cancelled; outlives any absence of the database.
 
@@ -143,6 +158,15 @@ class Queue:
         silent for 30 s. On cancellation running handlers have `grace_s` to end; then they are cancelled, and
         their jobs are queued again for the next worker.
         """
+        repeating = [asyncio.create_task(_repeat(item), name=item.name) for item in self._repeated]
+        try:
+            await self._run(concurrency, exclusive=exclusive)
+        finally:
+            for task in repeating:
+                task.cancel()
+            await asyncio.gather(*repeating, return_exceptions=True)
+
+    async def _run(self, concurrency: int, *, exclusive: bool) -> None:
         delay_s = 0.1
         while True:
             began = time.monotonic()
@@ -230,6 +254,17 @@ class Queue:
             revived = await transaction.fetch_value(QUERIES["revive_orphans"])
         if revived:
             log.warning("jobs: %d were not in the queue, and are now", revived)
+
+
+async def _repeat(item: _Repeated) -> None:
+    while True:
+        await asyncio.sleep(item.every_s)
+        try:
+            await item.act()
+        except LakewardError as exc:
+            log.warning("%s: %s", item.name, exc.message)
+        except Exception:
+            log.exception("%s failed", item.name)
 
 
 async def _retry(manager: JobManager, row: QueueRow) -> None:

@@ -128,13 +128,14 @@ with copy as (
   insert into lakeward.dataset (id, name, home, row_key)
   select copy.id, copy.name, d.home, d.row_key from copy, lakeward.dataset d where d.id = %(dataset_id)s
   returning id
+), columns as (
+  insert into lakeward.dataset_column (dataset_id, position, name, source_name, type, sensitivity)
+  select described.id, c.position, c.name, c.source_name, c.type, coalesce(x.level, c.sensitivity)
+  from described, lakeward.dataset_column c
+  left join unnest(%(names)s::text[], %(levels)s::text[]) x (name, level) on x.name = c.name
+  where c.dataset_id = %(dataset_id)s
 )
-insert into lakeward.dataset_column (dataset_id, position, name, source_name, type, sensitivity)
-select described.id, c.position, c.name, c.source_name, c.type, coalesce(x.level, c.sensitivity)
-from described, lakeward.dataset_column c
-left join unnest(%(names)s::text[], %(levels)s::text[]) x (name, level) on x.name = c.name
-where c.dataset_id = %(dataset_id)s
-returning dataset_id;
+select id from described;
 
 -- count_seen --
 select before, after, newly_seen, no_longer_seen from lakeward.count_seen(%(before)s::bigint, %(after)s::bigint);

@@ -34,8 +34,12 @@ async def get_profile(scope: Scope, profile_id: str) -> Profile:
 
 async def find_profile(scope: Scope, profile_id: str) -> Profile | None:
     """The profile, or None when the scope does not see it."""
-    rows = await scope.fetch(Profile, QUERIES["profiles"], {"id": profile_id, "after": None, "limit": 1})
+    rows = await scope.fetch(Profile, QUERIES["profiles"], _one(profile_id))
     return _convert(rows[0]) if rows else None
+
+
+def _one(profile_id: str) -> dict[str, object]:
+    return {"id": profile_id, "after": None, "limit": 1}
 
 
 async def list_profiles(scope: Scope, limit: int, cursor: str | None) -> Page[Profile]:
@@ -73,7 +77,10 @@ async def create_or_update_profile(scope: Scope, request: ProfileRequest) -> tup
         bindings = {"id": request.id, "relation_ids": relation_ids}
         await transaction.execute(QUERIES["delete_bindings"], bindings)
         await transaction.execute(QUERIES["create_bindings"], bindings)
-    return await get_profile(scope, request.id), created
+        # here and not in a scope of its own: after a new role Postgres works out anew which roles one may become
+        row = await transaction.find_one(Profile, QUERIES["profiles"], _one(request.id))
+    assert row is not None
+    return _convert(row), created
 
 
 async def get_relation_ids(transaction: Transaction, names: Collection[str]) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views picks some; LAKEWARD_BENCH_QUICK=1 measures less.
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,profiles picks some; LAKEWARD_BENCH_QUICK=1 measures less.
 """
 
 import datetime
@@ -14,12 +14,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import embed, http, ingest, search, start, views
+from tests.benchmarks import embed, http, ingest, profiles, search, start, views
 from tests.benchmarks.corpus import load_corpus
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.home import QUICK, open_home
 
-PARTS = ("search", "http", "ingest", "embed", "start", "views")
+PARTS = ("search", "http", "ingest", "embed", "start", "views", "profiles")
 PACKAGES = ("psycopg", "pgvector", "litestar", "uvicorn", "duckdb", "onnxruntime", "adbc-driver-postgresql")
 
 
@@ -51,6 +51,9 @@ def main() -> None:
         if "start" in wanted:
             _say("starting")
             figures += start.measure(home)
+    if "profiles" in wanted:
+        _say(f"making {profiles.MANY:,} profiles")
+        figures += profiles.measure()
     _print(figures)
     _keep(figures)
 

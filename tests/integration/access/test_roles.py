@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.integration.access.doors import by_manifest, by_psql, by_search, by_sql, everything
 from tests.integration.api.conftest import Api, api, problem
 
 __all__ = ["api"]
@@ -109,3 +110,34 @@ def test_a_profile_with_a_role_that_is_not_there_is_told_which_are(api: Api) -> 
     assert "'captain'" in refusal["detail"] and set(BUILT_IN) <= set(refusal["access_roles"])
     assert all(name in refusal["detail"] for name in BUILT_IN)
     problem(api.admin.get("/catalog/profiles/lost"), 404, "not_found")
+
+
+def test_a_roles_change_reaches_its_readers_through_every_door_at_once(api: Api) -> None:
+    api.ingest("wards", "id,patient,ward\n1,Ada Zq,north\n2,Bo Zq,south\n", row_key="id")
+    levels = {"columns": {"patient": {"sensitivity": "confidential"}}}
+    assert api.admin.patch("/catalog/datasets/by-name/wards/metadata", json=levels).status_code == 200
+    api.index("wards", "ward")
+    make_role(api, "porter", "confidential")
+    for profile in ("porter_a", "porter_b"):
+        api.profile(profile, "wards", access_role="porter")
+    api.profile("bystander", "wards", access_role="recruiter")
+    readers = {profile: api.reader(profile) for profile in ("porter_a", "porter_b", "bystander")}
+    kept = {"keep_prefix": 1, "keep_suffix": 1}
+    for change, patients, action in (
+        ({"clearance": "confidential"}, ["Ada Zq", "Bo Zq"], None),
+        ({"clearance": "internal"}, ["None", "None"], "null"),
+        ({"clearance": "internal", "default_action": "mask", **kept}, ["A****q", "B***q"], "mask"),
+        ({"clearance": "internal", "default_action": "mask_alphanum"}, ["** **", "*** **"], "mask_alphanum"),
+        ({"clearance": "restricted"}, ["Ada Zq", "Bo Zq"], None),
+    ):
+        make_role(api, "porter", **change)  # type: ignore[arg-type]
+        for profile in ("porter_a", "porter_b"):
+            reader = readers[profile]
+            assert by_sql(reader, "wards")["patient"] == patients
+            assert by_psql(api, profile, "wards")["patient"] == patients
+            hits = by_search(reader, profile, "wards_v1")
+            assert sorted(str(hit["metadata"]["patient"]) for hit in hits) == patients
+            assert by_manifest(reader, "wards")["patient"] == action
+            if action:
+                assert "Ada Zq" not in everything(api, reader, profile, "wards", "wards_v1")
+        assert by_sql(readers["bystander"], "wards")["patient"] == ["Ada Zq", "Bo Zq"]

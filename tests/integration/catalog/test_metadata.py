@@ -1,5 +1,6 @@
 """Datasets are described and columns classified; a column that comes later is closed in every door until it is."""
 
+import json
 from typing import Any
 
 import pytest
@@ -157,3 +158,23 @@ def test_a_dataset_that_is_closed_whole_is_not_searched_either(api: Api) -> None
     search = {"index": index, "query": "topsecret"}
     problem(reader.post("/vectors/profile/shut_out/search", json=search), 403, "profile_not_bound")
     assert "topsecret" not in everything(api, reader, "shut_out", "shut", index)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"description": "\u0000"},
+        {"description": "x" * 10_001},
+        {"tags": ["x"] * 101},
+        {"tags": ["\ud800"]},
+        {"columns": {"\u0000": {"sensitivity": "public"}}},
+        {"columns": {"id": {"sensitivity": "\u0000"}}},
+        {"columns": {f"c{n}": {"sensitivity": "public"} for n in range(1_600)}},
+        {"columns": []},
+    ],
+)
+def test_what_is_hostile_is_the_callers_fault(api: Api, change: dict[str, Any]) -> None:
+    api.ingest("hostile", "id\n1\n", row_key="id")
+    answer = api.admin.patch("/catalog/datasets/by-name/hostile/metadata", content=json.dumps(change))
+    assert answer.status_code in (400, 404), answer.text
+    assert len(answer.json()["detail"]) < 4_000

@@ -1,5 +1,6 @@
 """Diff says what a change would show or hide: exactly what making it shows or hides, and it makes nothing."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -191,6 +192,7 @@ def test_it_is_for_admins(staff: Api) -> None:
 def test_nobody_is_disturbed_while_it_is_asked(staff: Api) -> None:
     """Making the change would wait for this reader's transaction; asking does not, and leaves no trace."""
     staff.profile("busy", "staff", "north")
+    on_record = staff.admin.get("/journal/recent").json()
     role = staff.deployed.deployment.profile_prefix + "busy"
     with closing(psycopg.connect(staff.deployed.service_dsn)) as reading, reading.transaction():
         reading.execute("select set_config('role', %s, true)", [role])
@@ -210,3 +212,34 @@ def test_nobody_is_disturbed_while_it_is_asked(staff: Api) -> None:
             "where relnamespace = 'lake'::regnamespace"
         ).fetchall()
     assert [name for (name,) in names if name.startswith("_diff") or name == "fresh"] == []
+    assert staff.admin.get("/journal/recent").json() == on_record
+
+
+def test_a_dataset_without_columns_stays_one(staff: Api) -> None:
+    assert staff.admin.post("/catalog/datasets", json={"name": "awaited"}).status_code == 201
+    staff.profile("waits", "awaited")
+    assert diff(staff, "waits", columns={"awaited": {}})["unchanged"] == ["awaited"]
+    (awaited,) = diff(staff, "waits", unbind=["awaited"])["relations"]
+    assert awaited["rows"] == {"before": 0, "after": 0, "newly_seen": 0, "no_longer_seen": 0}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bind": ["\u0000"]},
+        {"bind": ["\ud800"]},
+        {"unbind": ["x" * 100_000]},
+        {"bind": [f"r{n}" for n in range(10_000)]},
+        {"columns": {"staff": {"\u0000": "public"}}},
+        {"columns": {"staff": {"pay": "\u0000"}}},
+        {"columns": {"staff": {f"c{n}": "public" for n in range(1_600)}}},
+        {"access_role": "x' or 1=1"},
+        {"view": {**VIEW, "name": "x", "row_filter": "city = '\u0000'"}},
+        {"view": {**VIEW, "name": "x", "row_filter": "(" * 10_000 + "id = 1" + ")" * 10_000}},
+    ],
+)
+def test_what_is_hostile_is_the_callers_fault(staff: Api, change: dict[str, Any]) -> None:
+    staff.profile("hostile", "staff")
+    answer = staff.admin.post("/catalog/profiles/hostile/diff", content=json.dumps(change))
+    assert answer.status_code in (400, 404), answer.text
+    assert len(answer.json()["detail"]) < 4_000
