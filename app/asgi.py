@@ -26,6 +26,7 @@ from app.models.registry import create_embedder
 from app.profiles.explain_routes import router as explain_router
 from app.profiles.routes import router as profiles_router
 from app.settings import Settings
+from app.tombstones.erasure_routes import router as erasures_router
 from app.tombstones.routes import router as tombstones_router
 from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
@@ -45,6 +46,7 @@ ROUTERS = [
     catalog_router,
     views_router,
     tombstones_router,
+    erasures_router,
     profiles_router,
     explain_router,
     ingest_router,

@@ -9,6 +9,7 @@ from app.journal.service import renew_partitions
 from app.models.protocol import Embedder
 from app.models.registry import create_embedder
 from app.settings import Settings
+from app.tombstones.erasure_tasks import register as register_erasure
 from app.vectors.tasks import register as register_vectors
 
 #: How old an entry may become before it has its seal, if no transaction from before it is still open.
@@ -22,6 +23,7 @@ def build_queue(database: Database, embedder: Embedder, settings: Settings) -> Q
     queue = Queue(database)
     register_vectors(queue, embedder)
     register_ingest(queue, settings)
+    register_erasure(queue, settings)
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
     return queue

@@ -33,7 +33,8 @@ begin
   grant execute on function lakeward.tombstone(text, text[], text) to public;
   execute format(
     'grant execute on function lakeward.create_tombstones(text, text, text[], text), '
-    'lakeward.undo_tombstones(text, text, text[]), lakeward.lock_keys(text, text, text[]) to %I', steward
+    'lakeward.undo_tombstones(text, text, text[]), lakeward.lock_keys(text, text, text[]), '
+    'lakeward.key_hash(text) to %I', steward
   );
 
   execute format(

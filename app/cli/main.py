@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tombstone": ("app.cli.tombstones", "Delete rows by their keys, in every door at once."),
     "undo": ("app.cli.tombstones", "Take tombstones back."),
     "view": ("app.cli.views", "Create, list, show and delete safe views."),
+    "erase": ("app.cli.erase", "Erase rows with every byte of them, and print the receipt."),
     "profile": ("app.cli.profiles", "Create, list, show, explain, activate and delete profiles."),
     "index": ("app.cli.vectors", "Create, list, show and delete vector indexes."),
     "job": ("app.cli.vectors", "List, show and cancel jobs."),

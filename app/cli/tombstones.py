@@ -16,7 +16,12 @@ KEYS_FROM = click.option(
 )
 
 
-def _all_keys(keys: tuple[str, ...], keys_from: Any) -> list[str]:
+def all_keys(keys: tuple[str, ...], keys_from: Any) -> list[str]:
+    """The keys that were named, and those in the file.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
     lines = [line.rstrip("\r\n") for line in keys_from] if keys_from else []
     found = [*keys, *(line for line in lines if line)]
     if not found:
@@ -51,7 +56,7 @@ def tombstone(
     session: Session, dataset: str, keys: tuple[str, ...], keys_from: Any, reason: str, yes: bool
 ) -> None:
     """Delete rows by their keys, in every door at once; `lakeward undo` takes it back until they are purged."""
-    values = _all_keys(keys, keys_from)
+    values = all_keys(keys, keys_from)
     row_key = _row_key(session, dataset)
     confirm(f"Delete {len(values):,} row{'s' * (len(values) != 1)} of {dataset} everywhere?", yes)
     answer = session.api.post(
@@ -76,7 +81,7 @@ def tombstone(
 @connected()
 def undo(session: Session, dataset: str, keys: tuple[str, ...], keys_from: Any) -> None:
     """Take tombstones back: the rows return, all of them or none; what was purged stays deleted."""
-    values = _all_keys(keys, keys_from)
+    values = all_keys(keys, keys_from)
     answer = session.api.post(
         f"/catalog/datasets/by-name/{segment(dataset)}/tombstone/undo",
         {"row_key_column": _row_key(session, dataset), "row_key_values": values},

@@ -5,7 +5,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from app.errors import InvalidInputError
 from app.tombstones.scan import MIN_BYTES, Pattern
 
 Step = Literal[
@@ -17,7 +16,6 @@ DRY_STEPS: tuple[Step, ...] = ("collect", "scan_before")
 #: What a run that found bytes at its end begins again with: the subjects' rows are gone already.
 AGAIN: Step = "wait"
 
-MAX_KEYS = 10_000
 #: A longer value is searched by pieces: TOAST cuts it every 1996 bytes, WAL at every page.
 PIECE_BYTES = 64
 MAX_PIECES = 12
@@ -29,24 +27,6 @@ MIN_VECTOR_INFORMATION = 8
 
 #: Types of a column whose values are searched as they are written. Numbers and dates occur by chance.
 TEXT_TYPES = frozenset({"text", "text[]", "jsonb", "bytea"})
-
-
-def plan_keys(keys: Iterable[str]) -> list[str]:
-    """The keys without repetitions, in their order.
-
-    Raises:
-        InvalidInputError: there is none, there are too many, or one cannot be a key.
-    """
-    wanted = list(dict.fromkeys(keys))
-    if not wanted:
-        raise InvalidInputError("row_key_values is empty; name at least one row")
-    if len(wanted) > MAX_KEYS:
-        raise InvalidInputError(
-            f"{len(wanted)} keys are too many for one erasure; send up to {MAX_KEYS} at a time"
-        )
-    if any("\0" in key for key in wanted):
-        raise InvalidInputError("row_key_values: a key holds a NUL, so there is no such row")
-    return wanted
 
 
 def next_step(done: str, *, dry_run: bool) -> Step | None:

@@ -53,6 +53,7 @@ erasure = Table(
     Column("dataset", Text, nullable=False),
     Column("dataset_id", BigInteger),
     Column("row_key_values", ARRAY(Text)),
+    Column("key_hashes", ARRAY(LargeBinary), nullable=False, server_default="{}"),
     Column("keys", BigInteger, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),
     Column("dry_run", Boolean, nullable=False, server_default=text("false")),

@@ -138,6 +138,7 @@ create table lakeward.erasure (
   dataset text not null,
   dataset_id bigint,
   row_key_values text[],
+  key_hashes bytea[] not null default '{}',
   keys bigint not null,
   reason text not null default '',
   dry_run boolean not null default false,

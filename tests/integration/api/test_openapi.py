@@ -39,6 +39,9 @@ def test_the_document_names_every_route_of_the_surface(api: Api) -> None:
         "/vectors/indexes",
         "/vectors/indexes/{name}",
         "/query/sql",
+        "/catalog/erasures",
+        "/catalog/erasures/{erasure_id}",
+        "/catalog/erasures/{erasure_id}/receipt",
     }
     assert wanted <= set(document["paths"])
     bodies = document["components"]["schemas"]

@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 
-from app.errors import InvalidInputError
 from app.tombstones.erasure_plan import (
-    MAX_KEYS,
     STEPS,
     list_row_bytes,
     next_step,
-    plan_keys,
     plan_pieces,
     plan_text_patterns,
     plan_vector_patterns,
@@ -28,13 +25,6 @@ def test_the_steps_follow_each_other_and_a_dry_run_stops_before_it_changes_anyth
     ]
     assert [next_step(step_before(step), dry_run=False) for step in STEPS] == list(STEPS)
     assert STEPS.index("purge") < STEPS.index("wait") < STEPS.index("rewrite") < STEPS.index("turn_over_wal")
-
-
-def test_keys_are_told_once_and_bounded() -> None:
-    assert plan_keys(["b", "a", "b"]) == ["b", "a"]
-    for wrong in ([], ["a\0b"], [str(n) for n in range(MAX_KEYS + 1)]):
-        with pytest.raises(InvalidInputError):
-            plan_keys(wrong)
 
 
 def test_a_row_is_searched_by_its_texts_and_not_by_its_numbers_and_dates() -> None:
