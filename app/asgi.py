@@ -21,6 +21,7 @@ from app.db.lint import verify
 from app.ingest.leftovers import sweep_leftovers
 from app.ingest.routes import router as ingest_router
 from app.jobs.routes import router as jobs_router
+from app.journal.refusals import Refusals
 from app.journal.routes import router as journal_router
 from app.models.registry import create_embedder
 from app.profiles.explain_routes import router as explain_router
@@ -98,6 +99,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             "database": Provide(provide_database, sync_to_thread=False),
         },
         exception_handlers=EXCEPTION_HANDLERS,
+        after_exception=[Refusals()],
         lifespan=[lifespan],
         openapi_config=OPENAPI,
         request_max_body_size=settings.api.max_body_bytes,

@@ -2,12 +2,16 @@
 
 import time
 
+import msgspec
+
 from app.analytics.child import QueryProcesses, QueryTask
 from app.analytics.models import Limits, QueryRequest, QueryResult, RelationColumns
 from app.analytics.plan import plan_words
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
+from app.errors import LakewardError
+from app.journal.audit import Call, record_call, record_failure
 
 QUERIES = load_queries(__file__)
 
@@ -22,17 +26,29 @@ async def query(
 ) -> QueryResult:
     """The rows that the scope's role gets; `profile` is its profile, or None for the steward.
 
+    The query is on record before its rows are answered, and so is one that fails.
+
     Raises:
         InvalidQueryError: it is not one SELECT over the role's relations, or needs more memory than it may use.
         TimeoutExceededError: the time limit was reached; the work has stopped.
     """
     started = time.perf_counter()
     parameters = {"words": plan_words(request.sql), "profile": profile}
-    relations = await scope.fetch(RelationColumns, QUERIES["relations"], parameters)
-    task = QueryTask(
-        sql=request.sql, relations=relations, dsn=database.service_dsn, role=scope.role, limits=limits
-    )
-    table, truncated = await processes.run(task)
-    return QueryResult(
-        table=table, truncated=truncated, duration_ms=round((time.perf_counter() - started) * 1000, 3)
-    )
+    call = Call(door="query", operation="sql", arguments=request.sql.encode())
+    try:
+        relations = await scope.fetch(RelationColumns, QUERIES["relations"], parameters)
+        call = msgspec.structs.replace(call, relations=[relation.name for relation in relations])
+        task = QueryTask(
+            sql=request.sql, relations=relations, dsn=database.service_dsn, role=scope.role, limits=limits
+        )
+        table, truncated = await processes.run(task)
+    except LakewardError as exc:
+        await record_failure(database, scope, call, exc, exc.code, duration_ms=_ms_since(started))
+        raise
+    duration_ms = _ms_since(started)
+    await record_call(database, scope, call, rows=table.num_rows, duration_ms=duration_ms)
+    return QueryResult(table=table, truncated=truncated, duration_ms=duration_ms)
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

@@ -24,10 +24,16 @@ class Database(msgspec.Struct, frozen=True):
     deployment: Deployment
     changes: Changes
     service_dsn: str
+    audit_durable: bool = False
 
     def __repr__(self) -> str:
         """Without the DSN, which holds a password."""
         return f"Database({self.deployment.prefix})"
+
+    @property
+    def audit_settings(self) -> dict[str, str]:
+        """Settings of a transaction that does nothing but read on record: whether it waits for the disk."""
+        return {} if self.audit_durable else {"synchronous_commit": "off"}
 
     def owner(self, actor: Actor | None = None, *, timeout_ms: int = 0) -> Scope:
         """Loads and builds: owns the tables, so row security does not stand in its way. No time limit by default."""
@@ -85,4 +91,10 @@ async def open_database(dsn: str, settings: Settings) -> Database:
         await pool.open(wait=True, timeout=settings.pool.timeout_s)
     changes = Changes(dsn)
     await changes.start()
-    return Database(pool=pool, deployment=deployment, changes=changes, service_dsn=dsn)
+    return Database(
+        pool=pool,
+        deployment=deployment,
+        changes=changes,
+        service_dsn=dsn,
+        audit_durable=settings.audit.durable,
+    )

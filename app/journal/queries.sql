@@ -76,27 +76,57 @@ from lakeward.journal_entry e
 where e.transaction = pg_current_xact_id()
 order by e.id desc limit 1;
 
+-- record_call --
+select lakeward.append_audit(
+  %(door)s, %(operation)s, %(relations)s, %(sha256)s, %(rows)s, null, %(duration_ms)s, %(outcome)s
+) as done;
+
 -- history --
-select e.id, e.at, e.kind, e.dataset, e.entity, e.field, e.old, e.new, e.actor, e.profile, e.model, e.source, e.workspace,
-  e.request_id
-from lakeward.history(%(dataset)s, %(entity)s) e
-where e.id > %(after)s
-order by e.id
-limit %(limit)s;
+-- On record by the statement that reads: without its audit entry there is no answer. A page without entries is a row of
+-- nulls.
+with page as materialized (
+  select e.id, e.at, e.kind, e.dataset, e.entity, e.field, e.old, e.new, e.actor, e.profile, e.model, e.source,
+    e.workspace, e.request_id
+  from lakeward.history(%(dataset)s, %(entity)s) e
+  where e.id > %(after)s
+  order by e.id
+  limit %(limit)s
+),
+recorded as materialized (
+  select lakeward.append_audit(
+    'rest', 'journal history', array[%(dataset)s], %(sha256)s, least(count(*), %(limit)s - 1),
+    array_agg(distinct page.entity) filter (where page.entity is not null),
+    extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok'
+  ) as done
+  from page
+)
+select page.* from recorded left join page on recorded.done order by page.id;
 
 -- recent --
--- Newest first, keyset by (transaction, id).
-select e.id, e.at, e.kind, e.dataset, e.entity, e.field, e.old, e.new, e.actor, e.profile, e.model, e.source, e.workspace,
-  e.request_id, e.transaction::text::bigint as transaction
-from lakeward.journal_entry e
-where (%(dataset)s::text is null or e.dataset = %(dataset)s)
-  and (%(kind)s::text is null or e.kind = %(kind)s)
-  and (
-    %(before_transaction)s::text is null
-    or (e.transaction, e.id) < (%(before_transaction)s::text::xid8, %(before_id)s::bigint)
-  )
-order by e.transaction desc, e.id desc
-limit %(limit)s;
+-- Newest first, keyset by (transaction, id); on record as `history` is.
+with page as materialized (
+  select e.id, e.at, e.kind, e.dataset, e.entity, e.field, e.old, e.new, e.actor, e.profile, e.model, e.source,
+    e.workspace, e.request_id,
+    e.transaction::text::bigint as transaction
+  from lakeward.journal_entry e
+  where (%(dataset)s::text is null or e.dataset = %(dataset)s)
+    and (%(kind)s::text is null or e.kind = %(kind)s)
+    and (
+      %(before_transaction)s::text is null
+      or (e.transaction, e.id) < (%(before_transaction)s::text::xid8, %(before_id)s::bigint)
+    )
+  order by e.transaction desc, e.id desc
+  limit %(limit)s
+),
+recorded as materialized (
+  select lakeward.append_audit(
+    'rest', 'journal recent', array(select distinct p.dataset from page p where p.dataset is not null), %(sha256)s, least(count(*), %(limit)s - 1),
+    array_agg(distinct page.entity) filter (where page.entity is not null),
+    extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok'
+  ) as done
+  from page
+)
+select page.* from recorded left join page on recorded.done order by page.transaction desc, page.id desc;
 
 -- count_kinds --
 select j.kind, count(*) as entries, max(j.at) as newest from lakeward.journal j group by j.kind order by entries desc, j.kind;

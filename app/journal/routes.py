@@ -72,7 +72,7 @@ async def get_history(
     cursor: Cursor = None,
 ) -> Page[Entry]:
     """The life of one row, oldest first, as the caller may see it."""
-    return await list_history(principal.scope(database), dataset, entity, limit, cursor)
+    return await list_history(database, principal.scope(database), dataset, entity, limit, cursor)
 
 
 @get("/journal/recent", responses=problem_responses(404), tags=TAGS)
@@ -85,7 +85,7 @@ async def get_recent(
     cursor: Cursor = None,
 ) -> Page[Entry]:
     """The newest entries that the caller may see."""
-    return await list_recent(principal.scope(database), limit, cursor, dataset=dataset, kind=kind)
+    return await list_recent(database, principal.scope(database), limit, cursor, dataset=dataset, kind=kind)
 
 
 @get("/journal/stats", responses=problem_responses(404), tags=TAGS)

@@ -1,6 +1,8 @@
 """The verbs of journal and audit for those who read them, and for what happened elsewhere."""
 
+import hashlib
 from datetime import datetime
+from typing import Any, TypeVar
 
 import msgspec
 from psycopg.types.json import Jsonb
@@ -22,6 +24,7 @@ from app.journal.models import (
 from app.web.paging import Page, decode_cursor, plan_page
 
 QUERIES = load_queries(__file__)
+Row = TypeVar("Row", bound=Entry)
 #: What only the acts themselves write; an event of that name could be taken for one.
 RESERVED = frozenset(
     {"create", "update", "delete", "insert", "rekey", "load", "tombstone", "undo", "purge", "erasure"}
@@ -71,17 +74,23 @@ async def _append(scope: Scope, event: EventRequest) -> Entry:
 
 
 async def list_history(
-    scope: Scope, dataset: str, entity: str, limit: int, cursor: str | None
+    database: Database, scope: Scope, dataset: str, entity: str, limit: int, cursor: str | None
 ) -> Page[Entry]:
     """The life of one row, oldest first, as the scope may see it; empty when there is nothing it may see."""
     after = decode_cursor(cursor, int) if cursor else 0
     parameters = {"dataset": dataset, "entity": entity, "after": after, "limit": limit + 1}
-    rows = await scope.fetch(Entry, QUERIES["history"], parameters)
+    rows = await _fetch(database, scope, Entry, "history", parameters)
     return plan_page(rows, limit, lambda entry: entry.id)
 
 
 async def list_recent(
-    scope: Scope, limit: int, cursor: str | None, *, dataset: str | None = None, kind: str | None = None
+    database: Database,
+    scope: Scope,
+    limit: int,
+    cursor: str | None,
+    *,
+    dataset: str | None = None,
+    kind: str | None = None,
 ) -> Page[Entry]:
     """Entries, newest transaction first, as the scope may see them."""
     before = decode_cursor(cursor, tuple[int, int]) if cursor else (None, None)
@@ -92,10 +101,21 @@ async def list_recent(
         "before_id": before[1],
         "limit": limit + 1,
     }
-    rows = await scope.fetch(RecentEntry, QUERIES["recent"], parameters)
+    rows = await _fetch(database, scope, RecentEntry, "recent", parameters)
     page = plan_page(rows, limit, lambda entry: (entry.transaction, entry.id))
     entries = [Entry(*(getattr(row, name) for name in Entry.__struct_fields__)) for row in page.items]
     return Page(items=entries, next_cursor=page.next_cursor)
+
+
+async def _fetch(
+    database: Database, scope: Scope, kind: type[Row], query: str, parameters: dict[str, Any]
+) -> list[Row]:
+    """The rows of a read that records itself; what was asked goes with it as a hash."""
+    sha256 = hashlib.sha256(msgspec.json.encode(parameters)).hexdigest()
+    rows = await scope.fetch(
+        kind, QUERIES[query], {**parameters, "sha256": sha256}, extra=database.audit_settings
+    )
+    return [row for row in rows if row.id is not None]
 
 
 async def renew_partitions(database: Database) -> int:

@@ -70,8 +70,8 @@ class Searcher:
         self, scope: Scope, route: SearchRoute, k: int, vector: object, sha256: str, *, exact: bool
     ) -> list[HitRow]:
         statement = search_statement(route, self._database.deployment.ext_schema, k, exact=exact)
-        # the audit entry is in the read's own transaction; to wait until it is on disk costs as much as the search
-        extra = {"synchronous_commit": "off"}
+        # the audit entry is in the read's own transaction
+        extra = self._database.audit_settings
         if not exact:
             # the vector's value does not change the cost, so one plan serves all of them
             extra |= {

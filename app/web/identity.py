@@ -65,7 +65,9 @@ async def guard_identity(connection: ASGIConnection[Any, Any, Any, Any], handler
     """Litestar guard of every route: sets `scope["user"]`, or raises. Health and the OpenAPI document are open."""
     if handler.opt.get("public") or connection.scope["path"].startswith("/schema"):
         return
-    connection.scope["user"] = await _identify(connection)
+    principal = await _identify(connection)
+    connection.scope["user"] = principal
+    connection.scope["caller"] = principal  # type: ignore[typeddict-unknown-key]
 
 
 async def _identify(connection: ASGIConnection[Any, Any, Any, Any]) -> Principal:
@@ -79,6 +81,8 @@ async def _identify(connection: ASGIConnection[Any, Any, Any, Any]) -> Principal
         )
     else:
         principal = await state.authenticator.authenticate(key)
+    # known from here on, also when what follows is refused
+    connection.scope["caller"] = principal  # type: ignore[typeddict-unknown-key]
     model = connection.headers.get(MODEL_HEADER)
     if model is not None:
         if len(model) > MAX_MODEL_LENGTH or not model.isprintable():

@@ -53,6 +53,15 @@ def problem_responses(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
+def find_code(exc: Exception) -> str:
+    """The code that an exception has on the wire."""
+    if isinstance(exc, LakewardError):
+        return exc.code
+    if isinstance(exc, HTTPException) and exc.status_code < 500:
+        return _CODES.get(exc.status_code, "invalid_input")
+    return "internal_error"
+
+
 def _respond(document: dict[str, Any], headers: dict[str, str]) -> Response[Any]:
     return Response(document, status_code=document["status"], media_type=MEDIA_TYPE, headers=headers)
 
@@ -86,8 +95,9 @@ def handle_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -
     detail = exc.detail
     if isinstance(exc, ValidationException) and isinstance(exc.extra, list) and exc.extra:
         detail = "; ".join(_describe(item) for item in exc.extra)
-    code = _CODES.get(status, "invalid_input" if status < 500 else "internal_error")
-    return _respond(_document(code, HTTPStatus(status).phrase, status, detail), dict(exc.headers or {}))
+    return _respond(
+        _document(find_code(exc), HTTPStatus(status).phrase, status, detail), dict(exc.headers or {})
+    )
 
 
 def _describe(item: Any) -> str:

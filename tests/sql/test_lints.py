@@ -107,6 +107,16 @@ PLANTS = {
         "grant {steward} to {beta_login}",
         "grant {gate} to {steward}",
     ],
+    "0024_unjournaled_table": [
+        "alter table lake.people disable trigger journal_update",
+        "alter table lake.people enable replica trigger journal_delete",
+        "drop trigger journal_truncate on lake.people",
+        "alter table lakeward.journal disable trigger keep_record",
+        "alter table lakeward.journal_seal disable trigger user",
+        "alter table record.audit_entry_default disable trigger keep_record_whole",
+        "create or replace trigger journal_update after update on lake.people"
+        " for each row execute function lakeward.on_dataset()",
+    ],
 }
 
 

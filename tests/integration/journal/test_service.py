@@ -33,7 +33,7 @@ def told(page):
 
 
 async def history(database, role, entity="1", dataset="people"):
-    return told(await list_history(database.reader(role), dataset, entity, 100, None))
+    return told(await list_history(database, database.reader(role), dataset, entity, 100, None))
 
 
 INSERTED = ("insert", "1", None, None, {"id": 1, "name": "Ada", "note": "first"})
@@ -43,13 +43,13 @@ NOTED = ("update", "1", "note", "first", "third")
 
 async def test_a_bound_reader_sees_the_rows_life(changed, world):
     assert await history(changed, world.alpha) == [INSERTED, *RENAMED, NOTED]
-    recent = await list_recent(changed.reader(world.alpha), 100, None)
+    recent = await list_recent(changed, changed.reader(world.alpha), 100, None)
     assert {e.dataset for e in recent.items} == {"people"} and len(recent.items) == 5
     assert [e.id for e in recent.items] == sorted((e.id for e in recent.items), reverse=True)
 
 
 async def test_who_acted_is_told_of_the_profiles_own_acts_alone(changed, world):
-    page = await list_history(changed.reader(world.alpha), "people", "1", 100, None)
+    page = await list_history(changed, changed.reader(world.alpha), "people", "1", 100, None)
     own, other = page.items[1], page.items[2]
     assert (own.actor, own.profile, own.model, own.request_id) == ("key_a", "alpha", "llama", "r1")
     assert (other.actor, other.profile, other.model, other.request_id) == (None, None, None, None)
@@ -57,13 +57,13 @@ async def test_who_acted_is_told_of_the_profiles_own_acts_alone(changed, world):
 
 async def test_another_reader_sees_nothing_of_it(changed, world):
     assert await history(changed, world.beta) == []
-    recent = await list_recent(changed.reader(world.beta), 100, None)
+    recent = await list_recent(changed, changed.reader(world.beta), 100, None)
     assert {e.dataset for e in recent.items} == {"orders"}
-    assert (await list_recent(changed.reader(world.beta), 100, None, dataset="people")).items == []
+    assert (await list_recent(changed, changed.reader(world.beta), 100, None, dataset="people")).items == []
 
 
 async def test_the_steward_sees_all_of_it(changed):
-    recent = await list_recent(changed.steward(), 500, None)
+    recent = await list_recent(changed, changed.steward(), 500, None)
     assert {"people", "orders", None} == {e.dataset for e in recent.items}
     assert {"create", "insert", "update"} <= {e.kind for e in recent.items}
 
@@ -94,7 +94,7 @@ async def test_a_masked_key_has_no_history(changed, world):
             "update lakeward.dataset_column set sensitivity = 'restricted' where name = 'id'"
         )
     assert await history(changed, world.alpha) == []
-    assert (await list_recent(changed.reader(world.alpha), 100, None)).items == []
+    assert (await list_recent(changed, changed.reader(world.alpha), 100, None)).items == []
 
 
 async def test_a_deleted_row_has_no_history_and_the_next_of_its_key_only_its_own(changed, world, owner):
