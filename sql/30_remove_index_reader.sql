@@ -4,6 +4,12 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   index_name text;
 begin
+  -- what was never granted is not revoked: each revoke on an index copies the list of all its readers
+  delete from lakeward.index_reader x
+  where x.index_id = remove_index_reader.index_id and x.binding_id = remove_index_reader.binding_id;
+  if not found then
+    return;
+  end if;
   select i.name into index_name from lakeward.vector_index i where i.id = remove_index_reader.index_id;
   execute format('drop view if exists vec.%I', format('hits_%s_%s', remove_index_reader.index_id, remove_index_reader.binding_id));
   if to_regclass(format('vec.%I', index_name)) is not null then
@@ -12,6 +18,4 @@ begin
       'revoke select on vec.%I, vec.%I, vec.%I from %I', index_name, index_name || '_text', index_name || '_pending', reader
     );
   end if;
-  delete from lakeward.index_reader x
-  where x.index_id = remove_index_reader.index_id and x.binding_id = remove_index_reader.binding_id;
 end $$;

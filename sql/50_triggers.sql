@@ -8,7 +8,10 @@ for each row execute function lakeward.on_profile();
 create or replace trigger objects_clearance after update of access_role on lakeward.profile
 for each row when (old.access_role <> new.access_role) execute function lakeward.on_clearance();
 create or replace trigger objects_clearance after update on lakeward.access_role
-for each row execute function lakeward.on_clearance();
+for each row when (
+  (old.clearance, old.default_action, old.keep_prefix, old.keep_suffix)
+  is distinct from (new.clearance, new.default_action, new.keep_prefix, new.keep_suffix)
+) execute function lakeward.on_clearance();
 create or replace trigger objects after insert on lakeward.binding
 for each row execute function lakeward.on_binding();
 create or replace trigger objects_delete before delete on lakeward.binding

@@ -3,6 +3,7 @@ do $$
 declare
   made_by text;
   item record;
+  reader record;
 begin
   select md5(string_agg(pg_get_functiondef(p.oid), '' order by p.proname)) into made_by
   from pg_proc p
@@ -13,6 +14,7 @@ begin
   if not exists (select from lakeward.deployment d where d.views_made_by is distinct from made_by) then
     return;
   end if;
+  update lakeward.binding set made_of = null;
   -- indexes from before there were views
   for item in
     select i.id, i.name, base.table_name
@@ -25,6 +27,12 @@ begin
       lakeward.index_source_sql(item.id, format('lake.%I', item.table_name))
     );
     execute format('grant select on vec.%I to %I', item.name, lakeward.role_of('gate'));
+    for reader in
+      select b.role_name from lakeward.binding b join lakeward.vector_index i on i.relation_id = b.relation_id
+      where i.id = item.id
+    loop
+      execute format('revoke select on vec.%I from %I', item.name, reader.role_name);
+    end loop;
   end loop;
   for item in select i.id from lakeward.vector_index i order by i.id loop
     perform lakeward.install_text_policy(item.id);

@@ -79,6 +79,8 @@ def plan_config(machine: Machine, version: int, extra: Mapping[str, str] | None 
         "listen_addresses": "",
         "password_encryption": "scram-sha-256",
         "max_connections": "60",
+        # a change of a clearance makes the views of all its readers anew in one transaction, eight locks each
+        "max_locks_per_transaction": "1024",
         "shared_buffers": f"{max(shared // MIB, 16)}MB",
         "effective_cache_size": f"{machine.memory_bytes // 2 // MIB}MB",
         "maintenance_work_mem": f"{maintenance // MIB}MB",

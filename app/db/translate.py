@@ -66,6 +66,16 @@ def _from_sqlstate(exc: psycopg.Error, sqlstate: str) -> errors.LakewardError:
     if constraint in _BY_CONSTRAINT:
         kind, message = _BY_CONSTRAINT[constraint]
         return kind(message)
+    if sqlstate == "53200" and "max_locks_per_transaction" in str(exc.diag.message_hint or ""):
+        return errors.ConflictError(
+            "this change makes more views anew than Postgres can lock at once, so nothing was changed; "
+            "raise max_locks_per_transaction of the server"
+        )
+    if sqlstate == "54000":
+        # pg_class keeps the rights to a table in one row of a page: about 2,400 roles (row is too big)
+        return errors.ConflictError(
+            "the index has as many readers as Postgres can grant it to; make another index"
+        )
     found = _BY_SQLSTATE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2])
     if found is None:
         return errors.InternalError(sqlstate=sqlstate)

@@ -60,7 +60,7 @@ index_reader = Table(
     metadata,
     Column("index_id", BigInteger, ForeignKey("vector_index.id", ondelete="CASCADE"), primary_key=True),
     Column("binding_id", BigInteger, ForeignKey("binding.id", ondelete="CASCADE"), primary_key=True),
-    Column("role_name", Text, nullable=False),
+    Column("role_name", Text(collation="C"), nullable=False),
     Index(None, "index_id"),
     Index("index_reader_role_name_idx", "role_name", "index_id"),
 )

@@ -73,7 +73,7 @@ SITS = [
     "change",
     [
         "delete from lakeward.binding where profile_id = 'alpha'",
-        "update lakeward.profile set access_role = 'analyst' where id = 'alpha'",
+        "update lakeward.access_role set clearance = 'public' where name = 'agent'",
         "update lakeward.dataset_column set sensitivity = 'restricted' where name = 'note'",
         "delete from lakeward.vector_index; delete from lakeward.relation where name = 'people'",
     ],
