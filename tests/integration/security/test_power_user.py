@@ -73,7 +73,8 @@ SITS = [
     "change",
     [
         "delete from lakeward.binding where profile_id = 'alpha'",
-        "update lakeward.access_role set clearance = 'public' where name = 'agent'",
+        "insert into lakeward.access_role (name, clearance) values ('low', 'public'); "
+        "update lakeward.profile set access_role = 'low' where id = 'alpha'",
         "update lakeward.dataset_column set sensitivity = 'restricted' where name = 'note'",
         "delete from lakeward.vector_index; delete from lakeward.relation where name = 'people'",
     ],
