@@ -1,5 +1,6 @@
 """The worker's composition root: a database and a model in, a queue that runs every capability's jobs out."""
 
+from app.access.users import end_idle_users
 from app.db.database import Database, open_database
 from app.db.lint import verify
 from app.ingest.tasks import register as register_ingest
@@ -16,6 +17,8 @@ from app.vectors.tasks import register as register_vectors
 SEAL_S = 60.0
 #: A month's partitions are made two months ahead; what writes into them is made anew when the month begins.
 PARTITIONS_S = 3600.0
+#: How often it is looked for people's sessions that sit in an open transaction.
+IDLE_S = 60.0
 
 
 def build_queue(database: Database, embedder: Embedder, settings: Settings) -> Queue:
@@ -26,6 +29,7 @@ def build_queue(database: Database, embedder: Embedder, settings: Settings) -> Q
     register_erasure(queue, settings)
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
+    queue.repeat("idle logins", IDLE_S, lambda: end_idle_users(database))
     return queue
 
 

@@ -8,7 +8,7 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   profile lakeward.profile;
 begin
-  if verifier !~ '^SCRAM-SHA-256\$' then
+  if verifier is null or verifier !~ '^SCRAM-SHA-256\$' then
     raise exception 'the password must come as a SCRAM-SHA-256 verifier' using errcode = 'check_violation';
   end if;
   select p.* into strict profile from lakeward.profile p where p.id = create_login.profile_id;
@@ -17,6 +17,8 @@ begin
     login, verifier, coalesce(valid_until, 'infinity')
   );
   execute format('grant %I to %I with inherit false, set true', profile.role_name, login);
+  -- its sessions can be seen and ended by who has its rights, which are none
+  execute format('grant %I to %I with inherit true, set false', login, current_user);
   execute format('alter role %I in database %I set role to %I', login, current_database(), profile.role_name);
   execute format('alter role %I in database %I set search_path to %I', login, current_database(), profile.schema_name);
   -- a forgotten transaction keeps its locks on views, and whatever replaces one would wait for it

@@ -40,7 +40,8 @@ begin
   execute format(
     'grant execute on function lakeward.role_of(text), lakeward.defer_job(text, text, jsonb, text, text, text), '
     'lakeward.install_readers(bigint), lakeward.attach_dataset(bigint, text), lakeward.create_dataset_table(bigint), '
-    'lakeward.ensure_row_key(bigint, text), lakeward.close_login(text), lakeward.drop_login(text), lakeward.end_readers(regclass), lakeward.column_type(text), '
+    'lakeward.ensure_row_key(bigint, text), lakeward.close_login(text), lakeward.drop_login(text), lakeward.end_readers(regclass), '
+    'lakeward.end_idle_logins(interval, interval), lakeward.column_type(text), '
     'lakeward.filter_sql(jsonb), lakeward.filter_literal(text, text), lakeward.redacted_type(text, text), '
     'lakeward.redaction_sql(text, text, text, integer, integer), lakeward.sensitivity_level(text), '
     'lakeward.plan_columns(bigint, text, text, integer, integer), lakeward.find_base(bigint), '

@@ -100,3 +100,6 @@ select lakeward.close_login(%(name)s);
 
 -- drop_login --
 select lakeward.drop_login(%(name)s);
+
+-- end_idle_logins --
+select lakeward.end_idle_logins(%(idle)s, %(longest)s);

@@ -1,19 +1,27 @@
 """Power users: logins of the database for psql, each of them one profile and nothing else."""
 
+import logging
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict
 
 from app.access.models import CreatedUser, DeletedUser, User, UserRequest
+from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
 from app.errors import ConflictError, InvalidInputError, InvalidNameError, NotFoundError
 from app.web.paging import Page, decode_cursor, plan_page
 
 QUERIES = load_queries(__file__)
+
+log = logging.getLogger(__name__)
+
+#: A person's transaction may be idle, and may be open, for so long: sealing and vacuum wait for the oldest one.
+MAX_IDLE = timedelta(minutes=10)
+MAX_OPEN = timedelta(hours=4)
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 #: Names that a deployment gives its own roles, this one or another on the same server (app/db/bootstrap.py).
@@ -130,3 +138,16 @@ async def delete_user(scope: Scope, name: str) -> DeletedUser:
     async with scope.begin() as transaction:
         await transaction.execute(QUERIES["drop_login"], {"name": name})
     return DeletedUser(name=name, profile=users[0].profile, sessions=users[0].sessions)
+
+
+async def end_idle_users(
+    database: Database, idle: timedelta = MAX_IDLE, longest: timedelta = MAX_OPEN
+) -> int:
+    """End the sessions of power users that sit in an open transaction; answers how many."""
+    async with database.steward().begin() as transaction:
+        ended: int = await transaction.fetch_value(
+            QUERIES["end_idle_logins"], {"idle": idle, "longest": longest}
+        )
+    if ended:
+        log.warning("%d sessions of power users sat in an open transaction, and were ended", ended)
+    return ended

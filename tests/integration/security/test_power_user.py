@@ -1,11 +1,14 @@
 """What a power user's own SQL leaves behind must neither stop the service nor keep its profile from being deleted."""
 
+import asyncio
 from contextlib import contextmanager
+from datetime import timedelta
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from app.access.users import end_idle_users
 from app.cli.psql import short_login
 from app.db.lint import verify
 
@@ -133,3 +136,26 @@ def test_a_deleted_vector_is_not_in_the_statistics(world):
         columns = connection.execute("select attname from pg_stats where schemaname = 'vec'").fetchall()
     assert ("chunk_no",) in columns
     assert ("embedding",) not in columns
+
+
+async def test_who_sits_in_a_transaction_is_ended_by_the_worker(database, world):
+    """Sealing and vacuum wait for the oldest transaction; a person's own time limits are the person's to set."""
+    with (
+        logged_in(world, "alpha") as idle,
+        logged_in(world, "alpha") as busy,
+        logged_in(world, "beta") as new,
+    ):
+        for session in (idle, busy, new):
+            session.execute("set idle_in_transaction_session_timeout = 0")
+        idle.execute("begin; select * from people")
+        await asyncio.sleep(0.3)
+        new.execute("begin; select * from orders")
+        assert await end_idle_users(database, timedelta(minutes=1), timedelta(minutes=1)) == 0
+        assert await end_idle_users(database, timedelta(seconds=0.2), timedelta(minutes=1)) == 1
+        with pytest.raises(psycopg.OperationalError):
+            idle.execute("select 1")
+        assert busy.execute("select 1").fetchone() == (1,)
+        assert new.execute("select 1").fetchone() == (1,)
+        assert await end_idle_users(database, timedelta(minutes=1), timedelta(seconds=0.01)) == 1
+        with pytest.raises(psycopg.OperationalError):
+            new.execute("select 1")
