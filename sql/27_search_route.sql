@@ -39,7 +39,7 @@ begin
     own := format('select h.chunk_id from vec.%I h where h.doc_key = $1', hits);
   else
     select format(
-      'select c.row_key::text as doc_key, to_jsonb(d) - %L::text[] as metadata '
+      'select c.row_key::text as doc_key, to_jsonb(d.*) - %L::text[] as metadata '
       'from vec.%I c join lake.%I d on d.%I = c.row_key where c.chunk_id = n.chunk_id offset 0',
       item.text_columns, index_name, base.table_name, base.row_key
     ) into strict shown
