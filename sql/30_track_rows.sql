@@ -1,17 +1,17 @@
 -- What may be seen is what exists: chunks of a row go in the transaction that deletes the row, changes its text or takes it
 -- out of the index's relation, and a row that is in it waits in _pending until it is embedded again. Compared is the
--- text as the relation shows it, so an update of other columns touches nothing.
+-- text as the relation shows it, so an update of other columns touches nothing. The dataset is stale when one of its own
+-- indexes has to embed something: what a view's index has to do is no matter of the dataset's readers.
 create or replace function lakeward.track_rows() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   item lakeward.vector_index;
-  base_id bigint;
   o text;
   n text;
   same text;
+  waiting bigint := 0;
 begin
   select i.* into strict item from lakeward.vector_index i where i.id = tg_argv[0]::bigint;
-  select b.base_id into strict base_id from lakeward.find_base(item.relation_id) b;
   if tg_op = 'UPDATE' then
     o := lakeward.index_source_sql(item.id, 'old_rows');
     n := lakeward.index_source_sql(item.id, 'new_rows');
@@ -30,6 +30,7 @@ begin
       '(select from o where n.row_key = o.row_key and %3$s) on conflict do nothing',
       o, n, same, item.name || '_pending'
     );
+    get diagnostics waiting = row_count;
   elsif tg_op = 'DELETE' then
     execute format(
       'with chunk as (delete from vec.%2$I c using old_rows o where c.row_key = o.%1$I returning c.chunk_id), '
@@ -42,7 +43,10 @@ begin
       'insert into vec.%I (row_key) select n.row_key from (%s) n on conflict do nothing',
       item.name || '_pending', lakeward.index_source_sql(item.id, 'new_rows')
     );
+    get diagnostics waiting = row_count;
   end if;
-  update lakeward.dataset set embedding_stale_since = now() where id = base_id and embedding_stale_since is null;
+  if waiting > 0 then
+    update lakeward.dataset set embedding_stale_since = now() where id = item.relation_id and embedding_stale_since is null;
+  end if;
   return null;
 end $$;

@@ -35,21 +35,20 @@ insert into lakeward.vector_index (
 delete from lakeward.vector_index where name = %(name)s;
 
 -- refresh_staleness --
--- After embedding: the dataset is fresh when no index of it has pending rows left.
+-- After embedding: a dataset is fresh when none of its own indexes has pending rows left. A view's index does not count:
+-- who reads the dataset would learn from it when something changed that is hidden from it.
 update lakeward.dataset d set last_embedded_at = now(),
   embedding_stale_since = case when %(fresh)s then null else coalesce(d.embedding_stale_since, now()) end
-from lakeward.vector_index i cross join lateral lakeward.find_base(i.relation_id) base
-where i.name = %(name)s and d.id = base.base_id;
+from lakeward.vector_index i
+where i.name = %(name)s and d.id = i.relation_id;
 
 -- set_embedded --
 update lakeward.vector_index set last_embedded_at = now() where name = %(name)s;
 
 -- sibling_indexes --
--- The names of all indexes over the same dataset or a view of it, itself included.
+-- The names of all indexes over the same relation, itself included.
 select s.name from lakeward.vector_index i
-cross join lateral lakeward.find_base(i.relation_id) base
-join lakeward.vector_index s on s.relation_id = base.base_id
-  or s.relation_id in (select v.view_id from lakeward.safe_view_base v where v.base_id = base.base_id)
+join lakeward.vector_index s on s.relation_id = i.relation_id
 where i.name = %(name)s;
 
 -- route --
