@@ -504,8 +504,8 @@ REDACTION, PROJECTION = (
     "redaction_sql(text,text,text,integer,integer)",
     "projection_sql(bigint,text,text,integer,integer)",
 )
-#: A bug of each kind, who is to notice it after which change, and where it is: a text that is another one in a function, or
-#: a policy that lets all through.
+#: A bug of each kind: who is to notice it after which change, and where it is, which is a text in a function,
+#: or a policy that lets all through.
 PLANTED: dict[str, tuple[str, Change, str, str, str | None]] = {
     "a mask is forgotten": ("masking", MIDDLES, REDACTION, "coalesce(action, 'none')", "'none'"),
     "the filter is forgotten": (
