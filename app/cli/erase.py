@@ -94,6 +94,7 @@ def _show_receipt(answer: Document) -> None:
             ("searched for", _kinds(receipt["scan_after"]["patterns"])),
             ("searched", _extent(receipt["scan_after"])),
             ("shared with others", _kinds(receipt["not_searched"]["also_in_other_rows"])),
+            ("proved by scan", receipt["verified_by_scan"]),
             ("sha256", answer["sha256"]),
         ]
     )

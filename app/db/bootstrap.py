@@ -30,6 +30,7 @@ def bootstrap(connection: Connection) -> Deployment:
     try:
         _ensure_roles(connection, deployment)
         _ensure_schemas(connection, deployment)
+        _ensure_maintenance(connection, deployment)
     except psycopg.errors.InsufficientPrivilege as exc:
         raise UnavailableError(
             f"cannot prepare the database: {exc.diag.message_primary}; migrate as a superuser, or as a role "
@@ -150,6 +151,14 @@ def _ensure_schemas(connection: Connection, deployment: Deployment) -> None:
             sql.SQL("create schema if not exists {} authorization {}").format(sql.Identifier(schema), owner)
         )
     _ensure_usage(connection, deployment.ext_schema)
+
+
+def _ensure_maintenance(connection: Connection, deployment: Deployment) -> None:
+    """What erasure needs to turn WAL over, where a superuser migrates: nobody else can give it."""
+    if _is_superuser(connection):
+        owner = sql.Identifier(deployment.owner_role)
+        connection.execute(sql.SQL("grant pg_checkpoint to {} with inherit true, set false").format(owner))
+        connection.execute(sql.SQL("grant execute on function pg_switch_wal() to {}").format(owner))
 
 
 def _ensure_usage(connection: Connection, ext_schema: str) -> None:

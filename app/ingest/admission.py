@@ -21,6 +21,10 @@ async def drop_tombstoned(
         return loaded, 0
     parameters = {"dataset_id": dataset.id, "load_table": loaded.table, "row_key": plan.row_key}
     dropped: int = await transaction.fetch_value(QUERIES["drop_tombstoned"], parameters)
+    if dropped and plan.step in ("attach", "replace_table"):
+        # else the dataset's table would hold their bytes, as those of dead rows
+        for statement in statements.rewrite_table(loaded.table):
+            await transaction.execute(statement)
     return msgspec.structs.replace(loaded, rows=loaded.rows - dropped), dropped
 
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import msgspec
 import psycopg
@@ -31,7 +32,9 @@ from app.ingest.requests import Ingested, IngestedColumn, IngestPlan
 
 QUERIES = load_queries(__file__)
 #: Loads at a time in one process: each holds a few batches and DuckDB's memory limit.
-CONCURRENT = asyncio.Semaphore(2)
+CONCURRENT = 2
+#: A semaphore is its event loop's, and a process with several (the tests') has several.
+_loads: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -57,7 +60,7 @@ async def ingest(database: Database, plan: IngestPlan) -> Ingested:
     """
     plan_name(plan.dataset, "dataset")
     owner = database.owner(Actor(principal=plan.principal, source="ingest"))
-    async with CONCURRENT:
+    async with _loads.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(CONCURRENT)):
         loaded = await _load(database, plan)
         try:
             # a load is one entry, not one for each row

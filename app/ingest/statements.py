@@ -90,6 +90,19 @@ def unique_key(load: str, key: str) -> list[sql.Composed]:
     ]
 
 
+def rewrite_table(name: str) -> list[sql.Composed]:
+    """A load table is written anew, without what was deleted from it; VACUUM FULL cannot be in a transaction."""
+    parts = {"table": table(name), "fresh": table(f"{name}_"), "name": sql.Identifier(name)}
+    steps = (
+        "create table {fresh} (like {table} including all)",
+        "insert into {fresh} select * from {table}",
+        "drop table {table}",
+        "alter table {fresh} rename to {name}",
+        "analyze {table}",
+    )
+    return [sql.SQL(step).format(**parts) for step in steps]
+
+
 def drop_table(name: str) -> sql.Composed:
     """A load table goes, or a dataset's with every reader's view of it."""
     return sql.SQL("drop table if exists {} cascade").format(table(name))

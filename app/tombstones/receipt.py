@@ -94,12 +94,18 @@ def create_receipt(
         "rewritten": found["rewritten"],
         "wal": found["wal"],
         "doors": found["doors"],
+        "verified_by_scan": is_verified(found["scan_before"], found["scan_after"]),
         "scan_before": found["scan_before"],
         "scan_after": found["scan_after"],
         "not_searched": {"also_in_other_rows": found["collected"]["shared"]},
         "not_reached": list_unreached(cluster, found, found["scan_after"]),
         "versions": {"lakeward": __version__, "postgres": cluster.server_version},
     }
+
+
+def is_verified(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the scans prove it: of the server's files too, with something found before, and nothing after."""
+    return after["data_directory"] == "scanned" and bool(before["found"]) and not after["found"]
 
 
 def hash_receipt(receipt: Mapping[str, Any]) -> str:

@@ -37,7 +37,6 @@ TESTED_AS = {
     "tombstones/erasure_doors.py": "integration/tombstones/test_erasure_steps.py",
     "tombstones/erasure_places.py": "integration/tombstones/test_erasure_steps.py",
     "tombstones/erasure_purge.py": "integration/tombstones/test_erasure_steps.py",
-    "tombstones/erasure_rewrite.py": "integration/tombstones/test_erasure_steps.py",
     "tombstones/erasure_service.py": "integration/tombstones/test_erasure_routes.py",
     "tombstones/erasure_tasks.py": "faults/test_erasure.py",
     "analytics/child.py": "integration/api/test_query_limits.py",

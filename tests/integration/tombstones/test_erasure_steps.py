@@ -13,6 +13,7 @@ from app.errors import ConflictError, InvalidInputError, UnavailableError
 from app.tombstones import erasure_steps
 from app.tombstones.receipt import hash_receipt
 from app.tombstones.working_file import remove_working, working_folder
+from app.vectors.activation import activate
 from tests.integration.tombstones.conftest import People, to_csv
 
 #: Its notes are longer than a page, and the view shows it.
@@ -26,11 +27,16 @@ async def test_an_erasure_leaves_no_byte_and_a_receipt(people: People) -> None:
         # what a value was before is in the journal, and is the person's as well
         connection.execute("update lake.people set surname = 'Formerly-of-Ohlsdorf' where number = %s", [WHO])
         connection.execute("update lake.people set surname = 'Springfield' where number in (%s, 7)", [WHO])
+    [warmed] = (await activate(people.database, people.database.steward(), "raw")).warmed
     wanted = [*values, notes, "Formerly-of-Ohlsdorf"]
     assert people.find_bytes(*wanted) == set(wanted)
     erasure = await people.erase(str(WHO))
     assert people.find_bytes(*wanted) == set()
     assert (erasure.step, erasure.has_receipt, erasure.keys) == ("write_receipt", True, 1)
+    again = (await activate(people.database, people.database.steward(), "raw")).warmed[0]
+    assert not again.built and 0 < warmed.vectors - again.vectors < 20, (
+        "the graph was made anew, without them"
+    )
     answer = await people.receipt(erasure.id)
     assert hash_receipt(answer.receipt) == answer.sha256
     receipt = answer.receipt
@@ -48,7 +54,7 @@ async def test_an_erasure_leaves_no_byte_and_a_receipt(people: People) -> None:
         "readers_asked": 2,
     }
     assert receipt["wal"]["done"] and all(item["before"] != item["after"] for item in receipt["rewritten"])
-    assert receipt["removed"]["journal_payloads"] >= 3
+    assert receipt["removed"]["journal_payloads"] >= 3 and receipt["verified_by_scan"]
     assert list(working_folder(people.settings.home).iterdir()) == []
     with people.database_admin() as connection:
         [entry] = connection.execute("select new from lakeward.journal where kind = 'erasure'").fetchone()
@@ -247,3 +253,27 @@ async def test_a_load_that_waits_for_the_lock_comes_after(people: People) -> Non
     with people.database_admin() as connection:
         found = connection.execute("select count(*) from lake.people where number = %s", [WHO]).fetchone()
     assert found == (0,)
+
+
+async def test_a_tombstoned_row_of_a_file_with_other_columns_leaves_no_bytes_in_the_new_table(
+    people: People,
+) -> None:
+    """The load table becomes the dataset's; a row that was only deleted from it would still be in its file."""
+    await people.load("number,mail\n1,one\n2,two\n", dataset="letters")
+    with people.database_admin() as connection:
+        connection.execute(
+            sql.SQL("set role {}").format(sql.Identifier(people.database.deployment.owner_role))
+        )
+        connection.execute("select lakeward.create_tombstones('letters', 'number', '{2}', 'first')")
+    content = "number,mail,text\n1,one,stays-in-the-table\n2,two,must-not-be-in-the-table\n"
+    loaded = await people.load(content, "replace", dataset="letters")
+    assert (loaded.rows, loaded.tombstoned) == (1, 1)
+    with people.database_admin() as connection:
+        connection.execute("checkpoint")
+        [path] = connection.execute("select pg_relation_filepath('lake.letters')").fetchone() or [""]
+        indexes = connection.execute(
+            "select count(*) from pg_index where indrelid = 'lake.letters'::regclass"
+        )
+        assert indexes.fetchone() == (1,)
+    found = (people.data / path).read_bytes()
+    assert b"stays-in-the-table" in found and b"must-not-be-in-the-table" not in found

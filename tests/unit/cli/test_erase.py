@@ -29,6 +29,7 @@ RECEIPT = {
             "unknown_keys": 0,
         },
         "rewritten": [{"relation": "lake.people", "before": 1, "after": 2}],
+        "verified_by_scan": True,
         "scan_before": SCAN,
         "scan_after": SCAN | {"places": []},
         "not_searched": {"also_in_other_rows": {"text": 2}},

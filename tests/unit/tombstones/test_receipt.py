@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from app.tombstones.erasure_places import Cluster
-from app.tombstones.receipt import NEVER_REACHED, Doors, describe_places, hash_receipt, list_unreached
+from app.tombstones.receipt import (
+    NEVER_REACHED,
+    Doors,
+    describe_places,
+    hash_receipt,
+    is_verified,
+    list_unreached,
+)
 
 CLUSTER = Cluster(
     database_oid=5,
@@ -71,3 +78,11 @@ def test_places_are_told_in_words() -> None:
         {"place": "pg_wal", "found": {"text": 4}},
     ]
     assert describe_places(places) == "lake.people (3), pg_wal (4)"
+
+
+def test_a_scan_proves_it_only_if_it_found_something_before() -> None:
+    before, after = SCAN | {"found": {"text": 3}}, SCAN | {"found": {}}
+    assert is_verified(before, after)
+    assert not is_verified(before | {"found": {}}, after)
+    assert not is_verified(before, after | {"data_directory": "not readable"})
+    assert not is_verified(before, after | {"found": {"text": 1}})
