@@ -1,10 +1,13 @@
 """psql: as the admin, or as a profile with a login of its own that lasts as long as psql does."""
 
 import contextlib
+import getpass
+import json
 import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -177,12 +180,20 @@ def _translated(profile: str = "") -> Iterator[None]:
 
 @contextmanager
 def _as_role(dsn: str, role: str) -> Iterator[Connection]:
-    """One transaction of the service login as the deployment's owner or steward."""
+    """One transaction of the service login as the deployment's owner or steward; on record is who sits here."""
+    actor = json.dumps({"principal": f"{_machine_user()}@{socket.gethostname()}", "source": "psql"})
     with psycopg.connect(dsn, connect_timeout=CONNECT_S) as connection:
         connection.execute(
-            "select set_config('lakeward.principal', 'psql', true), set_config('role', %s, true)", [role]
+            "select set_config('lakeward.actor', %s, true), set_config('role', %s, true)", [actor, role]
         )
         yield connection
+
+
+def _machine_user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "somebody"  # a container's user may have a number and no name
 
 
 def _first_line(exc: Exception) -> str:

@@ -1,3 +1,4 @@
+import getpass
 import os
 import shutil
 import subprocess
@@ -173,3 +174,17 @@ def test_nothing_is_started(tmp_path):
 def test_no_such_profile(world):
     with pytest.raises(NotFoundError), short_login(world.deployed.service_dsn, "x' or true --"):
         pass
+
+
+def test_who_had_a_login_is_on_record(world):
+    with short_login(world.deployed.service_dsn, "alpha") as login:
+        pass
+    with world.deployed.connect("owner") as owner:
+        entries = owner.execute(
+            "select kind, actor, source from lakeward.journal where entity = %s order by id", [login.user]
+        ).fetchall()
+    assert [(kind, source) for kind, _, source in entries] == [
+        ("login_created", "psql"),
+        ("login_dropped", "psql"),
+    ]
+    assert all(actor.startswith(f"{getpass.getuser()}@") for _, actor, _ in entries)
