@@ -159,3 +159,19 @@ async def test_who_sits_in_a_transaction_is_ended_by_the_worker(database, world)
         assert await end_idle_users(database, timedelta(minutes=1), timedelta(seconds=0.01)) == 1
         with pytest.raises(psycopg.OperationalError):
             new.execute("select 1")
+
+
+def test_a_reader_may_create_nowhere(world):
+    """So it has no function, operator or table of its own to be found before ours on any search_path."""
+    with logged_in(world, "alpha") as connection:
+        login = connection.info.user
+        for role in (login, world.alpha, "public"):
+            creates = connection.execute(
+                "select nspname from pg_namespace where has_schema_privilege(%s, oid, 'create')", [role]
+            ).fetchall()
+            assert creates == []
+            for right in ("create", "temporary"):
+                held = connection.execute(
+                    "select has_database_privilege(%s, current_database(), %s)", [role, right]
+                )
+                assert held.fetchone() == (False,)
