@@ -83,7 +83,6 @@ UNTESTED = {
     "vectors/indexing.py",
     "vectors/plan.py",
     "vectors/routes.py",
-    "vectors/search.py",
     "vectors/service.py",
     "vectors/statements.py",
     "vectors/tasks.py",

@@ -32,7 +32,7 @@ def test_a_name_that_is_there_twice_is_an_error(tmp_path: Path):
         load_queries(write(tmp_path, "-- one --\nselect 1;\n-- one --\nselect 2;\n"))
 
 
-@pytest.mark.parametrize("path", sorted(APP.rglob("queries.sql")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", sorted(APP.rglob("*.sql")), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_block_is_sent_by_somebody(path: Path):
     """A statement nobody sends is a statement nobody checks; a name that is not there fails only when it is used."""
     queries = load_queries(str(path))
@@ -42,8 +42,8 @@ def test_every_block_is_sent_by_somebody(path: Path):
 
 
 def test_every_query_that_is_named_exists():
-    for folder in {path.parent for path in APP.rglob("queries.sql")}:
-        queries = load_queries(str(folder / "queries.sql"))
+    for folder in {path.parent for path in APP.rglob("*.sql")}:
+        queries = {name for path in folder.glob("*.sql") for name in load_queries(str(path))}
         for source in folder.glob("*.py"):
-            named = re.findall(r'QUERIES\["(\w+)"\]', source.read_text())
-            assert set(named) <= set(queries), source
+            named = re.findall(r'\bQUERIES\["(\w+)"\]', source.read_text())
+            assert set(named) <= queries, source
