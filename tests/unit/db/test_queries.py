@@ -32,10 +32,12 @@ def test_a_name_that_is_there_twice_is_an_error(tmp_path: Path):
         load_queries(write(tmp_path, "-- one --\nselect 1;\n-- one --\nselect 2;\n"))
 
 
-@pytest.mark.parametrize("path", sorted(APP.rglob("*.sql")), ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", sorted(APP.rglob("*.sql")), ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_every_block_is_sent_by_somebody(path: Path):
     """A statement nobody sends is a statement nobody checks; a name that is not there fails only when it is used."""
-    queries = load_queries(str(path))
+    queries = load_queries(str(path), path.name)
     sources = "\n".join(source.read_text() for source in APP.rglob("*.py"))
     assert queries, path
     assert [name for name in queries if f'"{name}"' not in sources] == []
@@ -43,7 +45,7 @@ def test_every_block_is_sent_by_somebody(path: Path):
 
 def test_every_query_that_is_named_exists():
     for folder in {path.parent for path in APP.rglob("*.sql")}:
-        queries = {name for path in folder.glob("*.sql") for name in load_queries(str(path))}
+        queries = {name for path in folder.glob("*.sql") for name in load_queries(str(path), path.name)}
         for source in folder.glob("*.py"):
             named = re.findall(r'\bQUERIES\["(\w+)"\]', source.read_text())
             assert set(named) <= queries, source
