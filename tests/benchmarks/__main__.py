@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,profiles picks some; LAKEWARD_BENCH_QUICK=1 measures less.
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles picks some; LAKEWARD_BENCH_QUICK=1 measures less.
 """
 
 import datetime
@@ -14,12 +14,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import embed, http, ingest, profiles, search, start, views
+from tests.benchmarks import embed, http, ingest, profiles, search, start, tombstones, views
 from tests.benchmarks.corpus import load_corpus
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.home import QUICK, open_home
 
-PARTS = ("search", "http", "ingest", "embed", "start", "views", "profiles")
+PARTS = ("search", "http", "ingest", "embed", "start", "views", "tombstones", "profiles")
 PACKAGES = ("psycopg", "pgvector", "litestar", "uvicorn", "duckdb", "onnxruntime", "adbc-driver-postgresql")
 
 
@@ -32,13 +32,16 @@ def main() -> None:
     _say("loading the corpus")
     corpus = load_corpus()
     with open_home() as home:
-        if "search" in wanted or "http" in wanted:
+        if {"search", "http", "tombstones"} & set(wanted):
             _say(f"building an index of {len(corpus.glosses):,} vectors, then searching")
             prepared = search.measure(home, corpus)
             figures += prepared.figures if "search" in wanted else []
             if "http" in wanted:
                 _say("searching over HTTP")
                 figures += http.measure(home, corpus, prepared.variant_id)
+            if "tombstones" in wanted:
+                _say("searching among tombstones, then making some")
+                figures += tombstones.measure(home, corpus)
         if "ingest" in wanted:
             _say("loading a CSV")
             figures += ingest.measure(home)
