@@ -3,7 +3,7 @@
 create or replace function lakeward.lock_keys(
   dataset text, row_key_column text, keys text[], out dataset_id bigint, out row_key text, out key_type text
 )
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set datestyle = 'ISO, YMD' as $$
 declare
   unfit text;
 begin

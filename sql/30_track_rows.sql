@@ -2,6 +2,8 @@
 -- out of the index's relation, and a row that is in it waits in _pending until it is embedded again. Compared is the
 -- text as the relation shows it, so an update of other columns touches nothing. The dataset is stale when one of its own
 -- indexes has to embed something: what a view's index has to do is no matter of the dataset's readers.
+-- The indexing job takes a row out of _pending and writes its chunks in one transaction. So _pending is asked first: that
+-- waits for such a transaction, and the next statement sees what it wrote.
 create or replace function lakeward.track_rows() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -18,6 +20,9 @@ begin
     select string_agg(format('n.t%1$s is not distinct from o.t%1$s', i), ' and ') into same
     from generate_subscripts(item.text_columns, 1) i;
     execute format(
+      'select from vec.%I p join old_rows o on o.%I = p.row_key for update of p', item.name || '_pending', item.row_key
+    );
+    execute format(
       'with o as (%1$s), n as (%2$s), changed as (select o.row_key from o where not exists '
       '(select from n where n.row_key = o.row_key and %3$s)), '
       'chunk as (delete from vec.%4$I c using changed where c.row_key = changed.row_key returning c.chunk_id), '
@@ -32,11 +37,11 @@ begin
     );
     get diagnostics waiting = row_count;
   elsif tg_op = 'DELETE' then
+    execute format('delete from vec.%I p using old_rows o where p.row_key = o.%I', item.name || '_pending', item.row_key);
     execute format(
-      'with chunk as (delete from vec.%2$I c using old_rows o where c.row_key = o.%1$I returning c.chunk_id), '
-      'body as (delete from vec.%3$I t using chunk where t.chunk_id = chunk.chunk_id) '
-      'delete from vec.%4$I p using old_rows o where p.row_key = o.%1$I',
-      item.row_key, item.name, item.name || '_text', item.name || '_pending'
+      'with chunk as (delete from vec.%2$I c using old_rows o where c.row_key = o.%1$I returning c.chunk_id) '
+      'delete from vec.%3$I t using chunk where t.chunk_id = chunk.chunk_id',
+      item.row_key, item.name, item.name || '_text'
     );
   else
     execute format(

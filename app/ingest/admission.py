@@ -17,9 +17,8 @@ async def drop_tombstoned(
     transaction: Transaction, dataset: DatasetRow, loaded: Loaded, plan: LoadPlan
 ) -> tuple[Loaded, int]:
     """The load without the rows of tombstoned keys, which do not come back with a file; and how many that were."""
-    if plan.row_key is None:
-        return loaded, 0
-    parameters = {"dataset_id": dataset.id, "load_table": loaded.table, "row_key": plan.row_key}
+    as_loaded = plan.step in ("attach", "replace_table")
+    parameters = {"dataset_id": dataset.id, "load_table": loaded.table, "as_loaded": as_loaded}
     dropped: int = await transaction.fetch_value(QUERIES["drop_tombstoned"], parameters)
     if dropped and plan.step in ("attach", "replace_table"):
         # else the dataset's table would hold their bytes, as those of dead rows

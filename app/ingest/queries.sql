@@ -66,4 +66,4 @@ where b.base_id = %(dataset_id)s
 order by v.name;
 
 -- drop_tombstoned --
-select lakeward.drop_tombstoned(%(dataset_id)s, %(load_table)s, %(row_key)s);
+select lakeward.drop_tombstoned(%(dataset_id)s, %(load_table)s, %(as_loaded)s);

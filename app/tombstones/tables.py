@@ -5,10 +5,10 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
-    ForeignKey,
     Identity,
     Index,
     LargeBinary,
+    PrimaryKeyConstraint,
     Table,
     Text,
     Uuid,
@@ -23,8 +23,8 @@ NOW = text("now()")
 tombstone = Table(
     "tombstone",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("dataset_id", BigInteger, ForeignKey("dataset.id", ondelete="CASCADE"), nullable=False),
+    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("dataset_id", BigInteger, nullable=False),
     Column("row_key_column", Text, nullable=False),
     Column("key_value", Text),
     Column("key_hash", LargeBinary, nullable=False),
@@ -36,14 +36,15 @@ tombstone = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
     Column("undone_at", DateTime(timezone=True)),
     Column("purged_at", DateTime(timezone=True)),
+    PrimaryKeyConstraint("dataset_id", "id"),
     Index(
         "tombstone_active_idx",
         "dataset_id",
         "key_hash",
+        "row_key_column",
         unique=True,
         postgresql_where=text("undone_at is null"),
     ),
-    Index("tombstone_dataset_id_idx", "dataset_id", "id"),
 )
 
 erasure = Table(

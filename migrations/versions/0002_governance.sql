@@ -129,9 +129,11 @@ create table lakeward.index_reader (
 create index index_reader_index_id_idx on lakeward.index_reader (index_id);
 create index index_reader_role_name_idx on lakeward.index_reader (role_name, index_id);
 
+-- 10,000 tombstones shall cost little more than deleting the rows: so there is no foreign key, which would ask for the dataset
+-- once a row. The functions that write here hold the dataset locked, and on_dataset deletes what is left of a dataset.
 create table lakeward.tombstone (
-  id bigint generated always as identity primary key,
-  dataset_id bigint not null references lakeward.dataset (id) on delete cascade,
+  id bigint generated always as identity,
+  dataset_id bigint not null,
   row_key_column text not null,
   key_value text,
   key_hash bytea not null,
@@ -142,13 +144,14 @@ create table lakeward.tombstone (
   request_id text,
   created_at timestamptz not null default clock_timestamp(),
   undone_at timestamptz,
-  purged_at timestamptz
+  purged_at timestamptz,
+  primary key (dataset_id, id)
 );
 -- long values uncompressed: a byte scan must be able to find what erasure has to remove
 alter table lakeward.tombstone alter column image set storage external;
 alter table lakeward.tombstone alter column key_value set storage external;
-create unique index tombstone_active_idx on lakeward.tombstone (dataset_id, key_hash) where undone_at is null;
-create index tombstone_dataset_id_idx on lakeward.tombstone (dataset_id, id);
+create unique index tombstone_active_idx on lakeward.tombstone (dataset_id, key_hash, row_key_column)
+where undone_at is null;
 
 create table lakeward.erasure (
   id uuid primary key default gen_random_uuid(),
