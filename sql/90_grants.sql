@@ -34,7 +34,7 @@ begin
   execute format(
     'grant execute on function lakeward.create_tombstones(text, text, text[], text), '
     'lakeward.undo_tombstones(text, text, text[]), lakeward.lock_keys(text, text, text[]), '
-    'lakeward.key_hash(text) to %I', steward
+    'lakeward.key_hash(text, text) to %I', steward
   );
 
   execute format(

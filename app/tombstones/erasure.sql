@@ -230,7 +230,9 @@ where not pg_input_is_valid(k.key, %(type)s) order by k.place limit 1;
 
 -- key_hashes --
 -- Steward.
-select array_agg(lakeward.key_hash(k.key) order by lakeward.key_hash(k.key)) from unnest(%(keys)s::text[]) k (key);
+select array_agg(h.hash order by h.hash)
+from unnest(%(keys)s::text[]) k (key)
+cross join lateral (select lakeward.key_hash(k.key, %(type)s) as hash) h;
 
 -- compressible --
 -- Columns of these relations whose long values may be compressed, which a byte scan cannot see through.

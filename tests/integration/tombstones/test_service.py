@@ -184,7 +184,7 @@ def test_the_owners_functions_are_not_a_readers(people: Api) -> None:
             "select * from lakeward.undo_tombstones('people', 'id', '{1}')",
             "select * from lakeward.lock_keys('people', 'id', '{1}')",
             "select lakeward.drop_tombstoned(1, 'people', true)",
-            "select lakeward.key_hash('1')",
+            "select lakeward.key_hash('1', 'text')",
             "select * from lakeward.tombstone",
             "select * from lakeward.tombstone('people', '{1}', '')",
         ):
