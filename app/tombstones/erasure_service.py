@@ -58,7 +58,9 @@ async def create_erasure(scope: Scope, request: ErasureRequest, home: Path) -> E
         if dataset.row_key is None or dataset.key_type is None:
             raise ConflictError(f"dataset {dataset.name!r} has no row key, so no row of it can be named")
         keys = await _read_keys(transaction, dataset, keys)
-        hashes = await transaction.fetch_value(QUERIES["key_hashes"], {"keys": keys, "type": dataset.key_type})
+        hashes = await transaction.fetch_value(
+            QUERIES["key_hashes"], {"keys": keys, "type": dataset.key_type}
+        )
         parameters = {
             "dataset": dataset.name,
             "dataset_id": dataset.id,

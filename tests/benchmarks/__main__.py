@@ -1,6 +1,7 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles picks some; LAKEWARD_BENCH_QUICK=1 measures less.
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles picks some;
+LAKEWARD_BENCH_QUICK=1 measures less.
 """
 
 import datetime

@@ -1,4 +1,4 @@
-"""What tombstones cost: 10,000 of them beside the bare DELETE of the same rows, and a search among them beside one without."""
+"""What tombstones cost: 10,000 of them beside the bare DELETE of the same rows; a search among them beside one without."""
 
 import random
 import statistics
@@ -186,7 +186,7 @@ async def _measure_search(database: Database, twin: Database, corpus: Corpus) ->
         unit="x",
         relation="<=",
         target=1.05,
-        note="p50, in process, HNSW, nothing vacuumed; peer: the same index before, in a copy of the database, in turns",
+        note="p50, in process, HNSW, not vacuumed; peer: the same index before, in a copy, in turns",
     )
 
 
