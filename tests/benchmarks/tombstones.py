@@ -1,4 +1,4 @@
-"""What tombstones cost: 10,000 of them beside the bare DELETE of the same rows; a search among them beside one without."""
+"""What tombstones cost: 10,000 of them beside the bare DELETE of the same rows; searches among them."""
 
 import random
 import statistics
