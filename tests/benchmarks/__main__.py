@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles picks some;
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal picks some;
 LAKEWARD_BENCH_QUICK=1 measures less.
 """
 
@@ -15,12 +15,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import embed, http, ingest, profiles, search, start, tombstones, views
+from tests.benchmarks import embed, http, ingest, journal, profiles, search, start, tombstones, views
 from tests.benchmarks.corpus import load_corpus
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.home import QUICK, open_home
 
-PARTS = ("search", "http", "ingest", "embed", "start", "views", "tombstones", "profiles")
+PARTS = ("search", "http", "ingest", "embed", "start", "views", "tombstones", "profiles", "journal")
 PACKAGES = ("psycopg", "pgvector", "litestar", "uvicorn", "duckdb", "onnxruntime", "adbc-driver-postgresql")
 
 
@@ -49,6 +49,9 @@ def main() -> None:
         if "views" in wanted:
             _say("reading through a view")
             figures += views.measure(home)
+        if "journal" in wanted:
+            _say("keeping a journal")
+            figures += journal.measure(home)
         if "embed" in wanted:
             _say("embedding")
             figures += embed.measure(corpus)
