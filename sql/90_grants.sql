@@ -54,7 +54,8 @@ begin
   );
   -- views and functions of the caller's own part: what a profile sees of the journal
   grant select on lakeward.journal_entry to public;
-  grant execute on function lakeward.history(text, text), lakeward.sees_row(text, text, text, text, text) to public;
+  grant execute on function lakeward.history(text, text), lakeward.recent_entries(text, text, xid8, bigint, integer),
+    lakeward.sees_row(text, text, text, text, text) to public;
   -- everybody may record what it does, under its own name (0004 has the list of what is open to all)
   grant execute on function lakeward.append_audit(
     text, text, text[], text, bigint, text[], double precision, text

@@ -3,11 +3,12 @@
 import json
 import sys
 from typing import Any
+from urllib.parse import quote
 
 import rich_click as click
 from rich.text import Text
 
-from app.cli.client import LONG_S, segment
+from app.cli.client import LONG_S
 from app.cli.output import duration, excerpt, moment, note, printable, say, show_fields, show_json, show_table
 from app.cli.session import Session, connected
 
@@ -28,7 +29,7 @@ def journal() -> None:
 def show_history(session: Session, entity: str, dataset: str, profile: str | None) -> None:
     """The life of one row, oldest first: loads, changes, tombstone, undo."""
     api = session.as_reader(profile) if profile else session.api
-    page = api.list_all(f"/journal/history/{segment(entity)}", dataset=dataset)
+    page = api.list_all(f"/journal/history/{quote(entity, safe='')}", dataset=dataset)
     _show_entries(session, page, none=f"nothing about {entity} of {dataset} that this key may see")
 
 

@@ -108,19 +108,14 @@ with page as materialized (
   select e.id, e.at, e.kind, e.dataset, e.entity, e.field, e.old, e.new, e.actor, e.profile, e.model, e.source,
     e.workspace, e.request_id,
     e.transaction::text::bigint as transaction
-  from lakeward.journal_entry e
-  where (%(dataset)s::text is null or e.dataset = %(dataset)s)
-    and (%(kind)s::text is null or e.kind = %(kind)s)
-    and (
-      %(before_transaction)s::text is null
-      or (e.transaction, e.id) < (%(before_transaction)s::text::xid8, %(before_id)s::bigint)
-    )
-  order by e.transaction desc, e.id desc
-  limit %(limit)s
+  from lakeward.recent_entries(
+    %(dataset)s, %(kind)s, %(before_transaction)s::text::xid8, %(before_id)s::bigint, %(limit)s
+  ) e
 ),
 recorded as materialized (
   select lakeward.append_audit(
-    'rest', 'journal recent', array(select distinct p.dataset from page p where p.dataset is not null), %(sha256)s, least(count(*), %(limit)s - 1),
+    'rest', 'journal recent', array(select distinct p.dataset from page p where p.dataset is not null), %(sha256)s,
+    least(count(*), %(limit)s - 1),
     array_agg(distinct page.entity) filter (where page.entity is not null),
     extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok'
   ) as done

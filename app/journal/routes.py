@@ -1,6 +1,7 @@
 """/journal and /access/audit."""
 
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from litestar import Request, Router, get, post
 from litestar.di import NamedDependency
@@ -62,17 +63,25 @@ async def post_flush(
     return await flush(database, request.app.state.settings.home)
 
 
-@get("/journal/history/{entity:str}", responses=problem_responses(404), tags=TAGS)
+@get("/journal/history/{entity:path}", responses=problem_responses(404), tags=TAGS)
 async def get_history(
     entity: FromPath[str],
     dataset: OfDataset,
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
+    request: Request[Any, Any, Any],
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Entry]:
     """The life of one row, oldest first, as the caller may see it."""
-    return await list_history(database, principal.scope(database), dataset, entity, limit, cursor)
+    key = _key(request) or entity.removeprefix("/")
+    return await list_history(database, principal.scope(database), dataset, key, limit, cursor)
+
+
+def _key(request: Request[Any, Any, Any]) -> str:
+    """The row key as it was sent: it may hold any character, two slashes too, which the framework makes one."""
+    raw: bytes = request.scope.get("raw_path") or b""
+    return unquote(raw.decode("ascii", "replace").partition("/journal/history/")[2])
 
 
 @get("/journal/recent", responses=problem_responses(404), tags=TAGS)

@@ -1,5 +1,7 @@
 """The journal over the API: what happens in a deployment's life is there, and reads like it."""
 
+from urllib.parse import quote
+
 import psycopg
 import pytest
 
@@ -60,6 +62,14 @@ def test_a_row_that_got_another_key_is_followed_back(api: Api, people: str) -> N
         ("rekey", "4", "id", "4", "44"),
         ("rekey", "44", "id", "4", "44"),
     ]
+
+
+@pytest.mark.parametrize("key", ["a/b", "https://example.org/x?y=1#z", "50%", "ä ö", "a//b", "/"])
+def test_a_key_may_be_any_text(api: Api, key: str) -> None:
+    event = {"kind": "seen", "dataset": "people", "entity": key}
+    assert api.admin.post("/journal/event", json=event).status_code == 201
+    answer = api.admin.get(f"/journal/history/{quote(key, safe='')}", params={"dataset": "people"})
+    assert key in [entry["entity"] for entry in answer.json()["items"]], answer.text
 
 
 def test_what_an_admin_changes_is_on_record_without_secrets(api: Api, people: str) -> None:

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from app.db.scope import Actor
 from app.journal.service import list_audit, list_history, list_recent, renew_partitions
+from tests.integration.journal.test_rows import create
 
 
 @pytest.fixture
@@ -104,6 +105,42 @@ async def test_a_deleted_row_has_no_history_and_the_next_of_its_key_only_its_own
     life = [("insert", "1", None, None, {"id": 1, "name": "Zoe", "note": "new"})]
     assert await history(changed, world.alpha) == life
     assert len(await history(changed, world.deployed.deployment.steward_role)) == 6
+
+
+async def test_a_row_that_a_tombstone_took_has_no_history(changed, world, owner):
+    """Its deletion is not told row by row; that the row is not there is what counts."""
+    async with changed.owner().begin({"lakeward.journal_rows": "off"}) as transaction:
+        await transaction.execute("delete from lake.people where id = 1")
+    assert await history(changed, world.alpha) == []
+    recent = await list_recent(changed, changed.reader(world.alpha), 100, None)
+    assert {entry.entity for entry in recent.items} == {"2"}
+
+
+async def test_a_masked_key_that_looks_like_itself_has_none_either(database, world):
+    with world.deployed.connect("steward") as steward:
+        relation = create(steward, "signs", {"id": "text", "v": "text"}, "id")
+        steward.execute(
+            "insert into lakeward.binding (profile_id, relation_id, role_name) values ('alpha', %s, %s)",
+            [relation, world.alpha],
+        )
+        steward.execute("update lakeward.dataset_column set sensitivity = 'internal' where name = 'v'")
+        steward.execute("update lakeward.dataset_column set sensitivity = 'restricted' where name = 'id'")
+        steward.execute("update lakeward.profile set access_role = 'recruiter' where id = 'alpha'")
+    async with database.owner().begin() as transaction:
+        await transaction.execute("insert into lake.signs values ('--', 'a')")
+    shown = await database.reader(world.alpha).fetch_value("select id from p_alpha.signs")
+    assert shown == "--"
+    assert await history(database, world.alpha, "--", "signs") == []
+
+
+async def test_recent_finds_what_is_far_back(changed, world, owner):
+    """And reads no more of the journal than it must."""
+    for n in range(400):
+        owner.execute("select lakeward.append_journal('note', null, %s, null, null, null)", [str(n)])
+    found = await list_recent(changed, changed.reader(world.alpha), 3, None)
+    assert [entry.kind for entry in found.items] == ["update", "update", "update"]
+    rest = await list_recent(changed, changed.reader(world.alpha), 3, found.next_cursor)
+    assert [entry.kind for entry in rest.items] == ["insert", "insert"] and rest.next_cursor is None
 
 
 async def test_a_key_that_moved_on_takes_its_history_along(changed, world, owner):
