@@ -64,7 +64,7 @@ def test_a_row_that_got_another_key_is_followed_back(api: Api, people: str) -> N
     ]
 
 
-@pytest.mark.parametrize("key", ["a/b", "https://example.org/x?y=1#z", "50%", "ä ö", "a//b", "/"])
+@pytest.mark.parametrize("key", ["a/b", "https://example.org/x?y=1#z", "50%", "ä ö", "a//b"])
 def test_a_key_may_be_any_text(api: Api, key: str) -> None:
     event = {"kind": "seen", "dataset": "people", "entity": key}
     assert api.admin.post("/journal/event", json=event).status_code == 201
