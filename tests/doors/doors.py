@@ -2,12 +2,14 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+import duckdb
 import httpx
 import msgspec
 import psycopg
@@ -15,6 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet
 from psycopg import sql
 
+from app.analytics.export import export_relations
+from app.analytics.models import RelationColumns
+from app.errors import ForbiddenError
 from tests.integration.api.conftest import Api
 from tests.integration.security.conftest import session_as
 
@@ -23,11 +28,11 @@ PARQUET = "application/vnd.apache.parquet"
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Rows in any order, with the names of their columns; or a refusal, and then nothing else counts."""
+    """Rows in any order, with the names of their columns; or what is refused, and then nothing else counts."""
 
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
-    refused: bool = False
+    refused: Literal["", "column", "relation"] = ""
 
     @classmethod
     def of(cls, columns: Any, rows: Any) -> "Answer":
@@ -36,15 +41,21 @@ class Answer(msgspec.Struct, frozen=True):
         return cls(columns=tuple(columns), rows=tuple(sorted(plain, key=repr)))
 
 
-REFUSED = Answer(refused=True)
+#: There is no such column, or no such relation, as far as this reader can tell.
+NO_COLUMN = Answer(refused="column")
+NO_RELATION = Answer(refused="relation")
 
 
 def plain_value(value: Any) -> Any:
-    """One spelling: dates as ISO text, whole numbers as int, other numbers as float."""
-    if isinstance(value, datetime | date):
+    """One spelling: times as ISO text in UTC, exact numbers as text, whole ones as int."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Decimal | float):
-        return int(value) if value == int(value) else float(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, float):
+        return int(value) if value == int(value) else value
     return value
 
 
@@ -52,9 +63,11 @@ class Door(Protocol):
     """A way to ask one SELECT over the relations of one reader."""
 
     name: str
+    #: The words of the last refusal.
+    said: str
 
     def ask(self, question: str) -> Answer:
-        """The answer, or REFUSED."""
+        """The answer, NO_COLUMN or NO_RELATION."""
         ...
 
 
@@ -63,17 +76,18 @@ class SessionDoor:
 
     def __init__(self, name: str, connection: psycopg.Connection[Any]) -> None:
         self.name = name
+        self.said = ""
         self._connection = connection
 
     def ask(self, question: str) -> Answer:
         try:
             cursor = self._connection.execute(question.encode())
-        except (
-            psycopg.errors.UndefinedColumn,
-            psycopg.errors.UndefinedTable,
-            psycopg.errors.InsufficientPrivilege,
-        ):
-            return REFUSED
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege) as exc:
+            self.said = exc.diag.message_primary or ""
+            return NO_RELATION
+        except psycopg.errors.UndefinedColumn as exc:
+            self.said = exc.diag.message_primary or ""
+            return NO_COLUMN
         return Answer.of([column.name for column in cursor.description or ()], cursor.fetchall())
 
 
@@ -82,13 +96,21 @@ class QueryDoor:
 
     def __init__(self, client: httpx.Client, media_type: str) -> None:
         self.name = f"sql as {media_type.rpartition('/')[2]}"
+        self.said = ""
         self._client = client
         self._media_type = media_type
 
     def ask(self, question: str) -> Answer:
-        answer = self._client.post("/query/sql", json={"sql": question}, headers={"Accept": self._media_type})
-        if answer.status_code in (400, 403, 404):
-            return REFUSED
+        for _ in range(4):
+            answer = self._client.post(
+                "/query/sql", json={"sql": question}, headers={"Accept": self._media_type}
+            )
+            if answer.status_code != 504:  # no answer is none: the machine is busy
+                break
+        if answer.status_code == 400:
+            self.said = answer.json()["detail"]
+            assert re.search(r"No field named|table '.*' not found", self.said), self.said
+            return NO_COLUMN if "No field named" in self.said else NO_RELATION
         assert answer.status_code == 200, answer.text
         return Answer.of(*self._read(answer))
 
@@ -97,6 +119,13 @@ class QueryDoor:
             case "application/json":
                 document = answer.json()
                 assert not document["truncated"] and document["row_count"] == len(document["rows"])
+                exact = [column["type"].startswith("decimal") for column in document["columns"]]
+                assert all(
+                    value is None or isinstance(value, str)
+                    for row in document["rows"]
+                    for value, is_exact in zip(row, exact, strict=True)
+                    if is_exact
+                ), "an exact number is not one in JSON"
                 return [column["name"] for column in document["columns"]], document["rows"]
             case "application/x-ndjson":
                 rows = [json.loads(line) for line in answer.text.splitlines()]
@@ -107,6 +136,51 @@ class QueryDoor:
             case _:
                 table = pyarrow.parquet.read_table(io.BytesIO(answer.content))
         return table.column_names, [tuple(row.values()) for row in table.to_pylist()]
+
+
+class ExportDoor:
+    """The Arrow export by ADBC under the reader's role: all of a relation, and another engine asked about that."""
+
+    name = "export"
+
+    def __init__(self, api: Api, owner: psycopg.Connection[Any], role: str, schema: str) -> None:
+        self.said = ""
+        self._dsn, self._owner, self._role, self._schema = api.deployed.service_dsn, owner, role, schema
+
+    def ask(self, question: str) -> Answer:
+        named = re.search(r" from (?:(\w+)\.)?(\w+)", question)
+        assert named is not None
+        columns = self._columns(named[1] or self._schema, named[2])
+        if columns is None:
+            return NO_RELATION
+        try:
+            exported = export_relations(
+                self._dsn, self._role, [columns], timeout_ms=10_000, memory_bytes=2**24
+            )
+        except ForbiddenError as exc:
+            self.said = exc.message
+            return NO_RELATION
+        with duckdb.connect() as engine:
+            engine.execute("set timezone = 'UTC'")
+            engine.register(named[2], exported[named[2]])
+            try:
+                table = engine.sql(question).to_arrow_table()
+            except duckdb.BinderException:
+                return NO_COLUMN
+        return Answer.of(table.column_names, [tuple(row.values()) for row in table.to_pylist()])
+
+    def _columns(self, schema: str, name: str) -> RelationColumns | None:
+        """What the owner knows of a relation: the role is what has to keep it, not what is asked for."""
+        names = self._owner.execute(
+            "select a.attname, case t.typname when 'int8' then 'bigint' when 'bool' then 'boolean'"
+            " when 'float8' then 'double precision' else t.typname end"
+            " from pg_attribute a join pg_type t on t.oid = a.atttypid"
+            " where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped order by a.attnum",
+            [sql.Identifier(schema, name).as_string(None)],
+        ).fetchall()
+        if not names:
+            return None
+        return RelationColumns(name, schema, [column for column, _ in names], [kind for _, kind in names])
 
 
 @contextmanager
@@ -121,12 +195,14 @@ def doors_of(api: Api, profile: str) -> Iterator[list[Door]]:
             [role["schema_name"], role["role_name"]],
         )
         person = stack.enter_context(session_as(api.deployed, profile))
+        owner = stack.enter_context(api.deployed.connect("owner"))
         admin = stack.enter_context(httpx.Client(base_url=api.url, timeout=60))
         admin.headers.update({"X-API-Key": api.admin.headers["X-API-Key"], "X-Lakehouse-Profile": profile})
         yield [
             SessionDoor("scope", scope),
             SessionDoor("psql", person),
             QueryDoor(reader, "application/json"),
+            ExportDoor(api, owner, role["role_name"], role["schema_name"]),
             QueryDoor(reader, "application/x-ndjson"),
             QueryDoor(reader, ARROW),
             QueryDoor(reader, PARQUET),

@@ -3,7 +3,8 @@
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import msgspec
@@ -21,16 +22,21 @@ TYPES = {
     "score": "double precision",
     "team": "text",
     "active": "boolean",
+    "rate": "numeric",
+    "hired": "timestamptz",
 }
 LEVELS = ("public", "internal", "confidential", "restricted")
 #: What fits a type, beside `null`, which fits all.
 ACTIONS: dict[str, tuple[str, ...]] = {
     "text": ("hash", "mask", "mask_alphanum"),
     "bigint": ("hash", "mask", "mask_alphanum"),
+    "numeric": ("hash", "mask", "mask_alphanum"),
     "date": ("hash", "mask", "mask_alphanum", "truncate_to_year", "truncate_to_month"),
+    "timestamptz": ("truncate_to_year", "truncate_to_month"),
 }
 NAMES = ["Ada", "Ådne Ø", "", "李明", "O'Brien", "x", "zoë\u0301", "🦊🦊 fox", "a_b%c", 'q"uote', "Ada"]
 TEAMS = ["red", "blue", "Red", None]
+HIRED = datetime(1995, 12, 31, 23, 59, 59, tzinfo=UTC)
 PLAIN = set(" !\"#$%&'()*+,./:;<=>?@[\\]^_`{|}~-")
 
 
@@ -74,6 +80,9 @@ def make_rows(source: random.Random, count: int) -> list[Row]:
             "score": source.choice([None, 0.5, -1.25, 3.0]),
             "team": source.choice(TEAMS),
             "active": source.choice([True, False, None]),
+            # two digits each, so that a column of them has one scale in every engine
+            "rate": source.choice([None, Decimal("0.25"), Decimal("-3.75"), Decimal("123456789.01")]),
+            "hired": source.choice([None, HIRED + timedelta(seconds=source.randrange(10**9))]),
         }
         for number in range(count)
     ]
@@ -98,10 +107,13 @@ def redact(value: Any, redaction: Redaction, key: Key) -> Any:
             return text[: redaction.prefix] + "*" * (len(text) - kept) + end
         case "mask_alphanum":
             return "".join(character if character in PLAIN else "*" for character in text)
-        case "truncate_to_year":
-            return value.replace(month=1, day=1)
-        case "truncate_to_month":
-            return value.replace(day=1)
+        case "truncate_to_year" | "truncate_to_month":
+            midnight = (
+                {"hour": 0, "minute": 0, "second": 0, "microsecond": 0} if isinstance(value, datetime) else {}
+            )
+            return value.replace(
+                day=1, **midnight, **({"month": 1} if redaction.action == "truncate_to_year" else {})
+            )
     raise AssertionError(redaction.action)
 
 
@@ -170,6 +182,11 @@ ATOMS: list[tuple[str, Callable[[Row], Truth]]] = [
     ("born >= '1980-01-01'", _known("born", lambda v: v >= date(1980, 1, 1))),
     ("active", lambda row: row["active"]),
     ("mail is not null", lambda row: row["mail"] is not None),
+    ("rate > 0.2", _known("rate", lambda v: v > Decimal("0.2"))),
+    (
+        "hired is null or team = 'blue'",
+        lambda row: _or(row["hired"] is None, _known("team", lambda v: v == "blue")(row)),
+    ),
     ("id <> 8", _known("id", lambda v: v != 8)),
     ("true", lambda row: True),
 ]
