@@ -29,12 +29,16 @@ EMBEDDED_WARNING = (
 
 
 class Check(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that was looked at: what was found, and what to do when it is not as it must be."""
+    """One thing that was looked at: what was found, and what to do when it is not as it must be.
+
+    `page` is the file that says more, for a finding of a governance rule.
+    """
 
     name: str
     status: Status
     found: str
     remedy: str = ""
+    page: str = ""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -153,7 +157,13 @@ async def _check_rules(database: Database) -> list[Check]:
     if not findings:
         return [Check("governance", "ok", f"{len(rules)} rules hold")]
     return [
-        Check(f"rule {found.rule}", "fail", f"{found.object}: {found.detail}", rules[found.rule].why)
+        Check(
+            f"rule {found.rule}",
+            "fail",
+            f"{found.object}: {found.detail}",
+            rules[found.rule].why,
+            rules[found.rule].page,
+        )
         for found in findings
     ]
 
@@ -191,6 +201,8 @@ def render(report: Report, *, as_json: bool) -> str:
         found = Text(printable(each.found))
         if each.remedy:
             found.append(f"\n{printable(each.remedy)}", style="dim")
+        if each.page:
+            found.append(f"\nwhat to do: {printable(each.page)}", style="dim")
         table.add_row(Text(each.status, style=styles[each.status]), printable(each.name), found)
     console = get_console()
     with console.capture() as capture:

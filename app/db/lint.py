@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.db.resources import LINT
+from app.db.resources import LINT, LINT_PAGES
 from app.db.scope import Scope, Transaction
 from app.errors import PolicyViolatedError
 
@@ -22,6 +22,11 @@ class Lint(msgspec.Struct, frozen=True):
     title: str
     why: str
     statement: bytes
+
+    @property
+    def page(self) -> str:
+        """Where its page is on this machine: how to see it, how to fix it, when it may be wrong."""
+        return str(LINT_PAGES / f"{self.rule}.md")
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -84,7 +89,8 @@ async def verify(scope: Scope) -> None:
         findings = await run_lints(transaction)
     if findings:
         first = findings[0]
+        page = next(lint.page for lint in list_lints() if lint.rule == first.rule)
         raise PolicyViolatedError(
             f"{len(findings)} governance findings, the first: {first.rule}: {first.object}: {first.detail}; "
-            "run: lakeward doctor"
+            f"what to do: {page}; to see all of them run: lakeward doctor"
         )

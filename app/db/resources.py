@@ -1,4 +1,4 @@
-"""Where the SQL files and the migrations are: beside the package in a checkout, inside it in a wheel."""
+"""Where the SQL files, the rules' pages and the migrations are: beside the package in a checkout, inside it in a wheel."""
 
 from pathlib import Path
 
@@ -8,4 +8,5 @@ ROOT = _WHEEL if _WHEEL.is_dir() else _PACKAGE.parent
 
 SQL = ROOT / "sql"
 LINT = SQL / "lint"
+LINT_PAGES = ROOT / "docs" / "lint"
 ALEMBIC_INI = ROOT / "alembic.ini"

@@ -1,7 +1,9 @@
 """Every governance rule finds what it is for, and nothing in a database that is as it should be."""
 
+import re
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from psycopg import AsyncConnection, sql
@@ -132,6 +134,7 @@ def names(shared_world) -> dict[str, sql.Composable]:
             "beta_text": sql.Literal(shared_world.beta),
             "beta_login": sql.Identifier(login),
             "alpha_name": sql.SQL(shared_world.alpha),
+            "stray_login": sql.Identifier(f"stray_{shared_world.alpha}"),
             "owner": sql.Identifier(deployment.owner_role),
             "gate": sql.Identifier(deployment.gate_role),
             "steward": sql.Identifier(deployment.steward_role),
@@ -185,6 +188,47 @@ async def test_exactly_the_rule_that_is_broken_finds_it(rule, plant, connection,
     findings = await lint(connection, shared_world)
     assert {finding.rule for finding in findings} == {rule}, findings
     assert all(finding.object and finding.detail for finding in findings)
+
+
+@pytest.mark.parametrize("rule", PLANTS)
+async def test_the_page_shows_how_to_see_it_and_how_to_fix_it(rule, connection, shared_world, names):
+    """On each rule's first plant: "See it" shows something, the first block of "Fix it" cures it."""
+    if not shared_world.deployed.cluster.is_superuser():
+        pytest.skip("only a superuser can break every rule")
+    page = next(lint.page for lint in list_lints() if lint.rule == rule)
+    see, fix = (blocks(Path(page).read_text(), heading, names)[0] for heading in ("See it", "Fix it"))
+    await connection.execute(sql.SQL(PLANTS[rule][0]).format(**names))
+    shown = [
+        await (await connection.execute(statement)).fetchall()
+        for statement in filter(str.strip, see.split(";\n"))
+    ]
+    assert any(shown)
+    await connection.execute(fix)
+    assert await lint(connection, shared_world) == []
+
+
+def blocks(page: str, heading: str, names: dict[str, sql.Composable]) -> list[str]:
+    """The SQL below a page's heading, with the examples' names as they are in the test's database."""
+    (part,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```sql\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
+    real = {
+        "lw_p_alpha": "alpha",
+        "lw_p_beta": "beta",
+        "lw_owner": "owner",
+        "lw_gate": "gate",
+        "lw_steward": "steward",
+        "lw_service": "service",
+        "stray_login": "stray_login",
+        "their_login": "beta_login",
+        "on database lakeward": "database",
+    }
+    for example, name in real.items():
+        actual = names[name].as_string(None).strip('"')
+        found = [
+            block.replace(example, f"on database {actual}" if name == "database" else actual)
+            for block in found
+        ]
+    return found
 
 
 def test_every_rule_has_a_plant():

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -36,6 +37,8 @@ async def test_a_rule_that_is_broken_is_named_with_what_it_could_do(checked, wor
     broken = [each for each in report.checks if each.name.startswith("rule ")]
     assert any("people" in each.found for each in broken)
     assert all(each.status == "fail" and each.remedy for each in broken)
+    assert all(Path(each.page).stem == each.name.removeprefix("rule ") for each in broken)
+    assert all(Path(each.page).read_text().startswith("# 00") for each in broken)
 
 
 async def test_a_database_that_is_behind(checked, admin):
@@ -66,15 +69,16 @@ async def test_a_model_that_is_away_is_a_failure(checked):
 
 
 def test_both_ways_to_read_it():
-    report = Report([Check("a", "ok", "fine"), Check("b", "fail", "bad\x1b", "do this")])
+    report = Report([Check("a", "ok", "fine"), Check("b", "fail", "bad\x1b", "do this", "a/page.md")])
     assert json.loads(render(report, as_json=True)) == {
         "ok": False,
         "checks": [
             {"name": "a", "status": "ok", "found": "fine"},
-            {"name": "b", "status": "fail", "found": "bad\x1b", "remedy": "do this"},
+            {"name": "b", "status": "fail", "found": "bad\x1b", "remedy": "do this", "page": "a/page.md"},
         ],
     }
     text = render(report, as_json=False)
     assert "do this" in text
+    assert "what to do: a/page.md" in text
     assert "\x1b" not in text
     assert Report([Check("a", "warn", "x")]).ok
