@@ -1,4 +1,4 @@
-"""Where the SQL files, the rules' pages and the migrations are: beside the package in a checkout, inside it in a wheel."""
+"""Where the SQL files, the rules' pages and the migrations are: beside app/ in a checkout, inside it in a wheel."""
 
 from pathlib import Path
 
