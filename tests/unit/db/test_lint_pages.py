@@ -35,8 +35,8 @@ def test_a_page_is_short_and_has_every_part(lint: Lint):
     assert page.splitlines()[0] == f"# {lint.rule}: {lint.title}"
     assert list(parts(page)) == HEADINGS
     assert all(text.strip() for text in parts(page).values())
-    assert len(page.splitlines()) <= 45
-    assert max(map(len, page.splitlines())) <= 210
+    assert len(page.splitlines()) <= 50
+    assert max(map(len, page.splitlines())) <= 180
 
 
 @pytest.mark.parametrize("lint", RULES)
