@@ -195,6 +195,8 @@ PLANTS = {
     "0032_function_lends_rights": [
         "grant usage on schema public to public; create function public.lend() returns int language sql"
         " security definer set search_path = pg_catalog, pg_temp as 'select 1'",
+        "grant usage on schema public to public; create language stray handler plpgsql_call_handler;"
+        "create function public.lend() returns int language stray as 'begin return 1; end'",
     ],
     "0033_record_writable": [
         "grant insert on lakeward.journal to {steward}",
