@@ -433,7 +433,7 @@ def test_a_rule_says_what_and_why():
 
 
 async def test_all_rules_together_are_quick(connection, shared_world):
-    """They run at every readiness check. Measured: 20 ms; the limit leaves room for a slow machine."""
+    """They run at every readiness check. Measured: 30 ms; the limit leaves room for a slow machine."""
     await lint(connection, shared_world)
     started = time.perf_counter()
     await lint(connection, shared_world)
