@@ -18,6 +18,7 @@ from app.analytics.routes import router as analytics_router
 from app.catalog.routes import router as catalog_router
 from app.db.database import open_database
 from app.db.lint import verify
+from app.delta.places import LocalPlaces
 from app.ingest.leftovers import sweep_leftovers
 from app.ingest.routes import router as ingest_router
 from app.jobs.routes import router as jobs_router
@@ -78,6 +79,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.authenticator = KeyAuthenticator(database)
             app.state.searcher = Searcher(database, embedder)
             app.state.query_processes = QueryProcesses()
+            app.state.places = LocalPlaces(settings.home)
             if with_worker:
                 await sweep_leftovers(database, settings.home / "uploads")
                 queue = build_queue(database, embedder, settings)

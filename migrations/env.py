@@ -5,6 +5,7 @@ from alembic import context
 import app.access.tables
 import app.catalog.tables
 import app.db.tables
+import app.delta.tables
 import app.jobs.tables
 import app.journal.tables
 import app.profiles.tables

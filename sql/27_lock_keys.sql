@@ -18,6 +18,9 @@ begin
       message = format(
         'the row key of dataset %L is %L, not %L', lock_keys.dataset, row_key, left(row_key_column, 60)
       );
+  elsif exists (select from lakeward.bucket_dataset b where b.dataset_id = lock_keys.dataset_id) then
+    raise invalid_parameter_value using
+      message = format('the rows of dataset %L are in a bucket, where SQL does not reach them: use lakeward tombstone', lock_keys.dataset);
   elsif to_regclass(format('lake.%I', lock_keys.dataset)) is null then
     raise invalid_parameter_value using message = format('dataset %L has no rows yet', lock_keys.dataset);
   end if;

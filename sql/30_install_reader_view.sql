@@ -6,6 +6,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   target record;
   columns text;
+  in_bucket boolean;
   home regclass;
   shown regclass;
   now_made_of text;
@@ -21,10 +22,11 @@ begin
   cross join lateral lakeward.find_base(b.relation_id) base
   where b.profile_id = reader and b.relation_id = relation;
   columns := lakeward.projection_sql(relation, target.clearance, target.default_action, target.keep_prefix, target.keep_suffix);
+  in_bucket := exists (select from lakeward.bucket_dataset b where b.dataset_id = target.base_id);
   home := to_regclass(format('lake.%I', target.table_name));
   shown := to_regclass(format('%I.%I', target.schema_name, target.name));
   delete from lakeward.shown_column where binding_id = target.binding_id;
-  if home is null or columns is null then
+  if home is null and not in_bucket or columns is null then
     -- registered, but no file has been loaded yet; or nothing of it is classified, and then nothing of it can be searched
     perform lakeward.end_readers(shown);
     execute format('drop view if exists %I.%I', target.schema_name, target.name);
@@ -42,6 +44,10 @@ begin
     relation, target.clearance, target.default_action, target.keep_prefix, target.keep_suffix
   ) c
   where c.shown;
+  if in_bucket then
+    -- rows in files: the analytic engine makes the view for each query (lakeward.bucket_sources)
+    return;
+  end if;
   -- each view that is made anew takes eight locks, and a clearance may have thousands of readers
   -- its reader sees the digest, and without the secret could try out what the row filter says
   now_made_of := md5(concat_ws(' ', home::oid, columns, target.condition, (select s.hmac_outer from lakeward.secret s)));

@@ -19,13 +19,14 @@ begin
   execute format(
     'grant select on lakeward.api_key, lakeward.job, lakeward.dataset_file, lakeward.rejected_row, '
     'lakeward.safe_view_base, lakeward.tombstone, lakeward.erasure, lakeward.journal, lakeward.journal_seal, '
-    'lakeward.audit_entry to %I', steward
+    'lakeward.audit_entry, lakeward.bucket_dataset to %I', steward
   );
   -- shown_column and index_reader are written by triggers; tombstones, journal and audit by their functions
   execute format(
     'grant insert, update, delete on lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile, '
     'lakeward.binding, lakeward.api_key, lakeward.job, lakeward.vector_index, lakeward.index_variant, '
-    'lakeward.access_role, lakeward.safe_view, lakeward.safe_view_base, lakeward.erasure to %I', steward
+    'lakeward.access_role, lakeward.safe_view, lakeward.safe_view_base, lakeward.erasure, '
+    'lakeward.bucket_dataset to %I', steward
   );
   execute format('grant select on lakeward.secret to %I', gate);
   grant select on lakeward.tombstone_entry to public;
@@ -45,7 +46,9 @@ begin
     'lakeward.filter_sql(jsonb), lakeward.filter_literal(text, text), lakeward.redacted_type(text, text), '
     'lakeward.redaction_sql(text, text, text, integer, integer), lakeward.sensitivity_level(text), '
     'lakeward.plan_columns(bigint, text, text, integer, integer), lakeward.find_base(bigint), '
-    'lakeward.projection_sql(bigint, text, text, integer, integer), lakeward.count_seen(bigint, bigint) to %I', steward
+    'lakeward.projection_sql(bigint, text, text, integer, integer), lakeward.count_seen(bigint, bigint), '
+    'lakeward.bucket_sources(text, text[]), lakeward.tombstone_keys(bigint, text, text[], text), '
+    'lakeward.undo_tombstone_keys(bigint, text, text[]) to %I', steward
   );
   execute format('grant execute on function lakeward.find_key(text), lakeward.get_deployment() to %I', service);
 

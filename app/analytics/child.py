@@ -12,18 +12,20 @@ import multiprocessing
 import resource
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+from datafusion import SessionContext
 
 from app import errors
-from app.analytics.engine import run_query
+from app.analytics.engine import empty_batch, run_query
 from app.analytics.export import arrow_schema, export_relations
 from app.analytics.models import Limits, RelationColumns
+from app.delta.govern import GovernedFiles, govern
 from app.errors import InternalError, InvalidQueryError, LakewardError, TimeoutExceededError
 
 #: Forks come from a process that has imported the engine and never started it: 20 ms instead of 700.
@@ -42,6 +44,7 @@ class QueryTask(msgspec.Struct, frozen=True):
 
     sql: str
     relations: list[RelationColumns]
+    files: list[GovernedFiles]
     dsn: str
     role: str
     limits: Limits
@@ -163,21 +166,30 @@ def serve(connection: Connection) -> None:
 
 async def _run(task: QueryTask) -> tuple[pa.Table, bool]:
     relations = {relation.name: relation for relation in task.relations}
+    frames = await asyncio.to_thread(govern, task.files)
     schemas = {name: arrow_schema(relation) for name, relation in relations.items()}
+    schemas |= {name: frame.schema() for name, frame in frames.items()}
 
-    async def export(named: Sequence[str]) -> Mapping[str, pa.Table]:
-        if not named:
-            return {}
-        return await asyncio.to_thread(
-            export_relations,
-            task.dsn,
-            task.role,
-            [relations[name] for name in named],
-            timeout_ms=task.limits.timeout_ms,
-            memory_bytes=task.limits.memory_bytes,
-        )
+    async def mount(context: SessionContext, named: Sequence[str]) -> None:
+        for name in named:
+            if name in frames:
+                context.register_table(name, frames[name].into_view())
+        if tables := [relations[name] for name in named if name in relations]:
+            await asyncio.to_thread(_export, context, task, tables)
 
-    table, truncated = await run_query(task.sql, schemas, export, task.limits)
+    table, truncated = await run_query(task.sql, schemas, mount, task.limits)
     if table.nbytes > task.limits.memory_bytes:
         raise InvalidQueryError("the answer is larger than the memory a query may use; ask for less of it")
     return table, truncated
+
+
+def _export(context: SessionContext, task: QueryTask, relations: Sequence[RelationColumns]) -> None:
+    tables = export_relations(
+        task.dsn,
+        task.role,
+        relations,
+        timeout_ms=task.limits.timeout_ms,
+        memory_bytes=task.limits.memory_bytes,
+    )
+    for name, table in tables.items():
+        context.register_record_batches(name, [table.to_batches() or [empty_batch(table)]])

@@ -16,7 +16,8 @@ from datafusion.catalog import Catalog, Schema, SchemaProvider, Table
 from app.analytics.models import Limits
 from app.errors import InternalError, InvalidQueryError, LakewardError
 
-Export = Callable[[Sequence[str]], Awaitable[Mapping[str, pa.Table]]]
+#: Registers the relations that a query names, by their names, in its context.
+Mount = Callable[[SessionContext, Sequence[str]], Awaitable[None]]
 
 CATALOG, SCHEMA = "lakeward", "profile"
 _OPTIONS = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
@@ -78,21 +79,19 @@ def plan_relations(sql: str, schemas: Mapping[str, pa.Schema]) -> list[str]:
 
 
 async def run_query(
-    sql: str, schemas: Mapping[str, pa.Schema], export: Export, limits: Limits
+    sql: str, schemas: Mapping[str, pa.Schema], mount: Mount, limits: Limits
 ) -> tuple[pa.Table, bool]:
     """The first `max_rows` rows of the answer, and whether there are more.
 
     Raises:
         InvalidQueryError: the engine refuses the query, or it needs more memory than it may have.
-        LakewardError: whatever `export` raises.
+        LakewardError: whatever `mount` raises.
     """
     named = await asyncio.to_thread(plan_relations, sql, schemas)
-    tables = await export(named)
     context, catalog = _context(limits.memory_bytes)
     catalog.register_schema(SCHEMA, Schema.memory_schema())
     try:
-        for name, table in tables.items():
-            context.register_record_batches(name, [table.to_batches() or [_empty_batch(table)]])
+        await mount(context, named)
         frame = await asyncio.to_thread(context.sql_with_options, sql, _OPTIONS)
         return await _collect(frame, limits.max_rows)
     except (LakewardError, asyncio.CancelledError):
@@ -101,7 +100,8 @@ async def run_query(
         raise _translate(exc) from exc
 
 
-def _empty_batch(table: pa.Table) -> pa.RecordBatch:
+def empty_batch(table: pa.Table) -> pa.RecordBatch:
+    """A batch of a table without rows, which an engine needs to know its columns."""
     return pa.RecordBatch.from_arrays(
         [pa.array([], field.type) for field in table.schema], schema=table.schema
     )

@@ -40,6 +40,7 @@ async def post_sql(
         principal.profile,
         data,
         limits,
+        request.app.state.places,
     )
     body = await asyncio.to_thread(FORMATS[media_type], result)
     headers = {"X-Lakehouse-Truncated": "true"} if result.truncated else {}

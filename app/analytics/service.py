@@ -10,6 +10,8 @@ from app.analytics.plan import plan_words
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
+from app.delta.places import Places
+from app.delta.sources import find_sources
 from app.errors import LakewardError
 from app.journal.audit import Call, record_call, record_failure
 
@@ -23,6 +25,7 @@ async def query(
     profile: str | None,
     request: QueryRequest,
     limits: Limits,
+    places: Places,
 ) -> QueryResult:
     """The rows that the scope's role gets; `profile` is its profile, or None for the steward.
 
@@ -33,13 +36,22 @@ async def query(
         TimeoutExceededError: the time limit was reached; the work has stopped.
     """
     started = time.perf_counter()
-    parameters = {"words": plan_words(request.sql), "profile": profile}
+    words = plan_words(request.sql)
+    parameters = {"words": words, "profile": profile}
     call = Call(door="query", operation="sql", arguments=request.sql.encode())
     try:
         relations = await scope.fetch(RelationColumns, QUERIES["relations"], parameters)
-        call = msgspec.structs.replace(call, relations=[relation.name for relation in relations])
+        files = await find_sources(database, places, profile, words)
+        call = msgspec.structs.replace(
+            call, relations=[*(r.name for r in relations), *(f.name for f in files)]
+        )
         task = QueryTask(
-            sql=request.sql, relations=relations, dsn=database.service_dsn, role=scope.role, limits=limits
+            sql=request.sql,
+            relations=relations,
+            files=files,
+            dsn=database.service_dsn,
+            role=scope.role,
+            limits=limits,
         )
         table, truncated = await processes.run(task)
     except LakewardError as exc:

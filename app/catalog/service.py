@@ -9,6 +9,7 @@ from app.catalog.models import (
     DatasetRequest,
     DatasetRow,
     DeletedDataset,
+    Home,
     StoredColumn,
 )
 from app.catalog.plan import plan_name
@@ -73,7 +74,9 @@ async def list_columns(transaction: Transaction, dataset_id: int) -> list[Stored
     return await transaction.fetch_all(StoredColumn, QUERIES["list_columns"], {"dataset_id": dataset_id})
 
 
-async def register_dataset(transaction: Transaction, name: str, home: str, row_key: str | None) -> DatasetRow:
+async def register_dataset(
+    transaction: Transaction, name: str, home: Home, row_key: str | None
+) -> DatasetRow:
     """A new dataset without a table yet.
 
     Raises:
@@ -86,7 +89,7 @@ async def register_dataset(transaction: Transaction, name: str, home: str, row_k
         QUERIES["create_dataset"], {"id": relation_id, "name": name, "home": home, "row_key": row_key}
     )
     return DatasetRow(
-        id=relation_id, name=name, home="table", row_key=row_key, row_count=0, version=0, has_table=False
+        id=relation_id, name=name, home=home, row_key=row_key, row_count=0, version=0, has_table=False
     )
 
 

@@ -45,8 +45,10 @@ def plan_load(
     incoming: Sequence[StoredColumn],
     row_key: str | None,
     disposition: Disposition,
+    *,
+    may_add: bool = False,
 ) -> LoadPlan:
-    """What to do with rows of these columns.
+    """What to do with rows of these columns; `may_add`: columns that the dataset does not have become its own.
 
     Raises:
         InvalidInputError: the row key is not a column, or merge without one.
@@ -63,7 +65,7 @@ def plan_load(
         return LoadPlan(step="attach", row_key=key)
     if disposition == "replace" and not _same(existing, incoming):
         return LoadPlan(step="replace_table", row_key=key)
-    _check_fit(dataset, existing, incoming)
+    _check_fit(dataset, existing, incoming, may_add=may_add)
     step: Step = "replace_rows" if disposition == "replace" else disposition
     return LoadPlan(step=step, row_key=key)
 
@@ -88,17 +90,17 @@ def _same(existing: Sequence[StoredColumn], incoming: Sequence[StoredColumn]) ->
 
 
 def _check_fit(
-    dataset: DatasetRow, existing: Sequence[StoredColumn], incoming: Sequence[StoredColumn]
+    dataset: DatasetRow, existing: Sequence[StoredColumn], incoming: Sequence[StoredColumn], *, may_add: bool
 ) -> None:
     types = {column.name: column.type for column in existing}
     unknown = [column.name for column in incoming if column.name not in types]
-    if unknown:
+    if unknown and not may_add:
         raise ConflictError(
             f"dataset {dataset.name!r} has no column {', '.join(map(repr, unknown[:10]))}; "
             "load it with disposition 'replace', or into another dataset"
         )
     for column in incoming:
-        wanted = types[column.name]
+        wanted = types.get(column.name, column.type)
         if column.type != wanted and column.type not in _FITS.get(wanted, ()):
             raise ConflictError(
                 f"column {column.name!r} of dataset {dataset.name!r} is {wanted}, in the file it is {column.type}"

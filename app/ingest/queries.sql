@@ -1,7 +1,7 @@
 -- find_file --
 -- A file that was loaded into a dataset before, by its content, when loading it again would change nothing: to merge
 -- it would undo what a later file changed, and to replace by it would take away what other files brought.
-select f.id, f.rows, f.rejected from lakeward.dataset_file f join lakeward.dataset d on d.id = f.dataset_id
+select f.id, f.rows, f.rejected, d.home from lakeward.dataset_file f join lakeward.dataset d on d.id = f.dataset_id
 where d.name = %(dataset)s and f.content_sha256 = %(content_sha256)s and not exists (
   select from lakeward.dataset_file other
   where other.dataset_id = f.dataset_id
@@ -67,3 +67,13 @@ order by v.name;
 
 -- drop_tombstoned --
 select lakeward.drop_tombstoned(%(dataset_id)s, %(load_table)s, %(as_loaded)s);
+
+-- count_gone --
+-- Tombstones of rows that are still in the files.
+select count(*) from lakeward.tombstone t
+where t.dataset_id = %(dataset_id)s and t.undone_at is null and t.purged_at is null;
+
+-- purge_gone --
+-- The files hold no row of before, and so none that is tombstoned.
+update lakeward.tombstone t set purged_at = clock_timestamp()
+where t.dataset_id = %(dataset_id)s and t.undone_at is null and t.purged_at is null;

@@ -17,7 +17,7 @@ class IngestForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: UploadFile
     dataset: str
     row_key: str | None = None
-    home: Home = "table"
+    home: Home | None = None
     disposition: Disposition = "append"
     format: Format | None = None
     records_path: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
@@ -65,6 +65,8 @@ class IngestPlan(msgspec.Struct, frozen=True):
     dataset: str
     content_sha256: str
     row_key: str | None = None
+    home: Home | None = None
+    bucket: str | None = None
     disposition: Disposition = "append"
     format: Format | None = None
     records_path: str | None = None

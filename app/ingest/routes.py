@@ -9,7 +9,8 @@ from litestar.params import HeaderParameter, MultipartBody, QueryParameter
 
 from app.catalog.plan import plan_name
 from app.db.database import Database
-from app.errors import InvalidInputError, UnavailableError
+from app.delta.places import Places
+from app.errors import InvalidInputError
 from app.ingest.requests import IngestAccepted, Ingested, IngestForm, IngestPlan
 from app.ingest.service import find_duplicate, ingest
 from app.ingest.tasks import defer_ingest
@@ -39,13 +40,16 @@ async def post_file(
     bucket: Annotated[str | None, HeaderParameter(name="X-Lakehouse-Bucket", max_length=200)] = None,
 ) -> Response[Ingested | IngestAccepted]:
     """Load a CSV, JSON, NDJSON or Parquet file into a dataset: all of it or nothing."""
-    if bucket is not None:
-        raise UnavailableError(f"no bucket {bucket!r} is configured; leave X-Lakehouse-Bucket out")
-    if data.home != "table":
-        raise InvalidInputError("home 'bucket' needs a bucket, and this version has none; use home 'table'")
     plan_name(data.dataset, "dataset")
+    places: Places = request.app.state.places
+    if bucket is not None:
+        if data.home == "table":
+            raise InvalidInputError(
+                "X-Lakehouse-Bucket names a bucket, and home 'table' is none; leave one of them out"
+            )
+        places.find_place(bucket, "datasets")
     upload = await save_upload(data.file.file, request.app.state.settings.home / "uploads")
-    plan = _plan(data, upload, principal)
+    plan = _plan(data, upload, principal, bucket)
     deferred = False
     try:
         if (duplicate := await find_duplicate(database, plan)) is not None:
@@ -55,20 +59,22 @@ async def post_file(
             deferred = True
             accepted = IngestAccepted(dataset=plan.dataset, job_id=job_id, content_sha256=plan.content_sha256)
             return Response(accepted, status_code=202)
-        answer = await ingest(database, plan)
+        answer = await ingest(database, plan, places)
         return Response(answer, status_code=200 if answer.duplicate else 201)
     finally:
         if not deferred:
             upload.path.unlink(missing_ok=True)
 
 
-def _plan(form: IngestForm, upload: Upload, principal: Principal) -> IngestPlan:
+def _plan(form: IngestForm, upload: Upload, principal: Principal, bucket: str | None) -> IngestPlan:
     return IngestPlan(
         path=str(upload.path),
         filename=form.file.filename[:500],
         dataset=form.dataset,
         content_sha256=upload.content_sha256,
         row_key=form.row_key or None,
+        home=form.home,
+        bucket=bucket,
         disposition=form.disposition,
         format=form.format,
         records_path=form.records_path or None,

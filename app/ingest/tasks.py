@@ -7,6 +7,7 @@ import msgspec
 
 from app.db.database import Database
 from app.db.scope import Scope
+from app.delta.places import LocalPlaces, Places
 from app.errors import InvalidFileError
 from app.ingest.requests import IngestPlan
 from app.ingest.service import ingest
@@ -33,6 +34,7 @@ async def defer_ingest(scope: Scope, plan: IngestPlan) -> str:
 
 def register(queue: Queue, settings: Settings) -> None:
     """Let the queue's worker run this capability's jobs."""
+    places = LocalPlaces(settings.home)
 
     async def run_ingest(context: JobContext) -> dict[str, Any]:
         plan = msgspec.convert(context.args, IngestPlan)
@@ -42,15 +44,15 @@ def register(queue: Queue, settings: Settings) -> None:
         size = path.stat().st_size
         await context.report(0, size)
         # published or not is one transaction, so there is nothing to report in between, and nothing to cancel after it
-        answer = await _ingest(context.database, plan)
+        answer = await _ingest(context.database, plan, places)
         path.unlink(missing_ok=True)
         return answer
 
     queue.register(JOB_KIND, run_ingest)
 
 
-async def _ingest(database: Database, plan: IngestPlan) -> dict[str, Any]:
-    answer = await ingest(database, plan)
+async def _ingest(database: Database, plan: IngestPlan, places: Places) -> dict[str, Any]:
+    answer = await ingest(database, plan, places)
     return {
         "dataset": answer.dataset,
         "rows": answer.rows,

@@ -1,0 +1,1 @@
+"""Bucket datasets: Delta tables in a bucket, of which Postgres says the version that counts."""

@@ -1,0 +1,66 @@
+"""Rows of a Postgres table in the types that they have in files, a batch at a time. Blocking; run it in a thread."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+from psycopg import sql
+
+from app.db.adbc import open_rows
+from app.delta.models import StoredType
+from app.delta.schema import stored_type
+from app.errors import ConflictError
+
+#: A copy may take as long as it takes.
+TIMEOUT_MS = 24 * 60 * 60 * 1000
+#: What ADBC reads as something else, or not at all, is read as text.
+_AS_TEXT = ("numeric", "jsonb", "time")
+
+
+def stored_schema(columns: Sequence[StoredType], scales: dict[str, int]) -> pa.Schema:
+    """The Arrow schema of the files for these columns; `scales` of the numeric ones."""
+    return pa.schema(
+        [(column.name, stored_type(column.type, scales.get(column.name, 0))) for column in columns]
+    )
+
+
+@contextmanager
+def open_copy(
+    dsn: str, role: str, table: sql.Identifier, columns: Sequence[StoredType], scales: dict[str, int]
+) -> Iterator[pa.RecordBatchReader]:
+    """All rows of a table as `role` sees them.
+
+    Raises:
+        ConflictError: a number has more digits than 38, which files cannot hold.
+        UnavailableError: Postgres is away.
+    """
+    schema = stored_schema(columns, scales)
+    names = sql.SQL(", ").join(
+        sql.SQL("{}::text").format(sql.Identifier(column.name))
+        if column.type in _AS_TEXT
+        else sql.Identifier(column.name)
+        for column in columns
+    )
+    statement = sql.SQL("select {} from {}").format(names, table)
+    with open_rows(dsn, role, statement, timeout_ms=TIMEOUT_MS) as reader:
+        yield pa.RecordBatchReader.from_batches(schema, _convert(reader, schema))
+
+
+def _convert(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for batch in reader:
+        arrays = [_cast(batch.column(position), field) for position, field in enumerate(schema)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if array.type == field.type:
+        return array
+    try:
+        return array.cast(field.type)
+    except pa.ArrowInvalid as exc:
+        raise ConflictError(
+            f"a value of column {field.name!r} does not fit {field.type}, which it is in the files; "
+            "nothing was written"
+        ) from exc

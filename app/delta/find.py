@@ -1,0 +1,25 @@
+"""Which of some keys have a row in the files of a version. Blocking; run it in a thread."""
+
+import pyarrow as pa
+from datafusion import SessionContext, col
+
+from app.delta.scan import scan_files
+from app.delta.service import Files
+
+
+def find_keys(files: Files, row_key: str, keys: pa.ChunkedArray, *, limit: int | None = None) -> list[str]:
+    """Those of `keys` (text, in the spelling of their type) that a row has, at most `limit`; in their order as text."""
+    schema = pa.ipc.read_schema(pa.BufferReader(files.schema))
+    field = schema.field(row_key)
+    context = SessionContext()
+    texts = keys.combine_chunks()
+    batch = pa.RecordBatch.from_arrays([texts.cast(field.type), texts], names=["wanted", "text"])
+    wanted = context.create_dataframe([[batch]])
+    base = scan_files(context, files.uris, schema)
+    quoted = '"' + row_key.replace('"', '""') + '"'
+    key = base.select(base.parse_sql_expr(quoted).alias("there"))
+    found = wanted.join_on(key, col("wanted") == col("there"), how="semi").select(col("text"))
+    found = found.sort(col("text").sort())
+    if limit is not None:
+        found = found.limit(limit)
+    return [str(value) for batch in found.collect() for value in batch.column(0).to_pylist()]

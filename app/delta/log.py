@@ -1,0 +1,143 @@
+"""The Delta log: what a writer does to a table, and the files of a version. Blocking; run it in a thread.
+
+Postgres says which version counts (DESIGN 3): a writer goes on from that one. What a writer that died left behind it,
+versions that Postgres never heard of, is taken back first.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from app.delta.models import Place, Written
+from app.errors import ConflictError, DiskFullError, LakewardError, UnavailableError
+
+Mode = Literal["append", "overwrite"]
+#: Files of a new version are about this large, so that an engine can read several at once.
+FILE_BYTES = 64 * 1024 * 1024
+#: How long files of older versions are kept for queries that still read them.
+RETENTION_H = 1
+
+
+def create_or_append(place: Place, pinned: int | None, rows: pa.RecordBatchReader, mode: Mode) -> Written:
+    """Write the rows as the version after `pinned` (None: a new table). New columns are added, missing ones are null.
+
+    Raises:
+        ConflictError: a column has another type than in the files.
+        UnavailableError, DiskFullError: the bucket cannot take it; the table is as it was.
+    """
+    with _translated(place):
+        if pinned is not None:
+            _open(place, pinned)
+        write_deltalake(
+            place.uri,
+            rows,
+            mode=mode,
+            schema_mode="merge" if mode == "append" else "overwrite",
+            storage_options=place.options or None,
+            target_file_size=FILE_BYTES,
+        )
+        return _describe(DeltaTable(place.uri, storage_options=place.options or None))
+
+
+def merge(place: Place, pinned: int, rows: pa.RecordBatchReader, row_key: str) -> Written:
+    """Update the rows whose key is there, add the others.
+
+    Raises:
+        ConflictError, UnavailableError, DiskFullError: as `create_or_append`.
+    """
+    return _merge(
+        place,
+        pinned,
+        rows,
+        row_key,
+        lambda merger: merger.when_matched_update_all().when_not_matched_insert_all(),
+    )
+
+
+def delete_keys(place: Place, pinned: int, keys: pa.Table, row_key: str) -> Written:
+    """Take the rows with these keys out of the files; only files that have one are rewritten. `keys`: one column."""
+    return _merge(place, pinned, keys, row_key, lambda merger: merger.when_matched_delete())
+
+
+def _merge(place: Place, pinned: int, rows: Any, row_key: str, act: Callable[[Any], Any]) -> Written:
+    quoted = '"' + row_key.replace('"', '""') + '"'
+    with _translated(place):
+        table = _open(place, pinned)
+        merger = table.merge(
+            rows, f"t.{quoted} = s.{quoted}", source_alias="s", target_alias="t", merge_schema=True
+        )
+        act(merger).execute()
+        return _describe(table)
+
+
+def compact(place: Place, pinned: int) -> Written:
+    """Small files become large ones; the rows stay."""
+    with _translated(place):
+        table = _open(place, pinned)
+        table.optimize.compact(target_size=FILE_BYTES)
+        table.create_checkpoint()
+        return _describe(table)
+
+
+def vacuum(place: Place, pinned: int, *, retention_h: int = RETENTION_H) -> int:
+    """Remove files that no version since `retention_h` hours needs; how many."""
+    with _translated(place):
+        table = _open(place, pinned)
+        removed = table.vacuum(retention_hours=retention_h, enforce_retention_duration=False, dry_run=False)
+        return len(removed)
+
+
+def list_files(place: Place, version: int) -> tuple[list[str], pa.Schema]:
+    """The files of a version, as URIs, and its schema."""
+    with _translated(place):
+        table = DeltaTable(place.uri, version=version, storage_options=place.options or None)
+        return list(table.file_uris()), pa.schema(table.schema().to_arrow())
+
+
+def describe(place: Place, version: int) -> Written:
+    """What a version holds, as the log has it."""
+    with _translated(place):
+        return _describe(DeltaTable(place.uri, version=version, storage_options=place.options or None))
+
+
+def _open(place: Place, pinned: int) -> DeltaTable:
+    """The table for a writer: at the version that counts, whatever came after it."""
+    table = DeltaTable(place.uri, storage_options=place.options or None)
+    if table.version() != pinned:
+        table.restore(pinned)
+    return table
+
+
+def _describe(table: DeltaTable) -> Written:
+    actions = pa.table(table.get_add_actions(flatten=True))
+    sizes, rows = actions.column("size_bytes").to_pylist(), actions.column("num_records").to_pylist()
+    return Written(version=table.version(), rows=sum(rows), files=len(sizes), bytes=sum(sizes))
+
+
+@contextlib.contextmanager
+def _translated(place: Place) -> Iterator[None]:
+    try:
+        yield
+    except LakewardError:
+        raise
+    except TableNotFoundError as exc:
+        raise UnavailableError(f"there is no Delta table at {place.uri}", retry_after_s=10) from exc
+    except Exception as exc:  # deltalake raises its own errors, OSError, and plain Exception for casts
+        raise _to_error(place, exc) from exc
+
+
+def _to_error(place: Place, exc: Exception) -> LakewardError:
+    text = str(exc) or type(exc).__name__
+    first = text.splitlines()[0][:300]
+    if "No space left" in text or "os error 28" in text or "File too large" in text:
+        return DiskFullError(f"no space left for {place.uri}; nothing was changed")
+    if "chema" in text or "Cast error" in text:
+        return ConflictError(f"the rows do not fit the columns that are there: {first}")
+    return UnavailableError(
+        f"the bucket did not take or give what was asked at {place.uri}: {type(exc).__name__}",
+        retry_after_s=10,
+    )

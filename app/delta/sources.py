@@ -1,0 +1,81 @@
+"""What an analytic query reads from buckets: relations as Postgres decides them for one profile, with their files."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from app.db.database import Database
+from app.db.queries import load_queries
+from app.delta.govern import GovernedFiles
+from app.delta.models import BucketDataset, SourceRow
+from app.delta.places import Places
+from app.delta.service import list_files
+from app.views.datafusion import HmacKey
+
+QUERIES = load_queries(__file__)
+
+
+class _Key(msgspec.Struct, frozen=True):
+    inner: bytes
+    outer: bytes
+
+
+async def find_sources(
+    database: Database, places: Places, profile: str | None, words: Sequence[str]
+) -> list[GovernedFiles]:
+    """Of these words, the relations over bucket datasets that the profile is bound to (None: all), ready to be read.
+
+    Raises:
+        UnavailableError: the bucket of one of them does not answer.
+    """
+    steward = database.steward()
+    parameters = {"profile": profile, "words": list(words)}
+    rows = [
+        msgspec.convert(msgspec.to_builtins(row), SourceRow)
+        for row in await steward.fetch(SourceRow, QUERIES["bucket_sources"], parameters)
+    ]
+    return [await _resolve(database, places, row) for row in rows]
+
+
+async def _resolve(database: Database, places: Places, row: SourceRow) -> GovernedFiles:
+    dataset = BucketDataset(
+        dataset_id=row.dataset_id,
+        name=row.name,
+        row_key=row.row_key,
+        bucket=row.bucket,
+        location=row.location,
+        format=row.format,
+        delta_version=row.delta_version,
+        partition_columns=row.partition_columns,
+    )
+    files = await list_files(places, dataset)
+    return GovernedFiles(
+        name=row.name,
+        uris=list(files.uris),
+        schema=files.schema,
+        columns=row.columns,
+        stored=row.stored,
+        filter_tree=row.filter_tree,
+        row_key=row.row_key,
+        gone=await list_gone(database, row.dataset_id) if row.has_tombstones else [],
+        hash_key=await _hash_key(database, row),
+    )
+
+
+class _Gone(msgspec.Struct, frozen=True):
+    key_value: str
+
+
+async def list_gone(database: Database, dataset_id: int) -> list[str]:
+    """The keys of a bucket dataset that have tombstones, as text."""
+    rows = await database.steward().fetch(_Gone, QUERIES["tombstoned_keys"], {"dataset_id": dataset_id})
+    return [row.key_value for row in rows]
+
+
+async def _hash_key(database: Database, row: SourceRow) -> HmacKey | None:
+    """Read only for a relation that hashes something; only the gate may."""
+    if not any(column.action == "hash" for column in row.columns):
+        return None
+    gate = database.reader(database.deployment.gate_role)
+    [key] = await gate.fetch(_Key, QUERIES["hash_key"], {})
+    return HmacKey(inner=key.inner, outer=key.outer)
