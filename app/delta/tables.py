@@ -24,5 +24,5 @@ bucket_dataset = Table(
     Column("bytes", BigInteger, nullable=False, server_default="0"),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     CheckConstraint("format in ('delta', 'parquet')", name="format_check"),
-    CheckConstraint("format = 'delta' or delta_version is null", name="version_check"),
+    CheckConstraint("format = 'delta' or delta_version is null", name="check"),
 )

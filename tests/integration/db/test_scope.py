@@ -152,7 +152,8 @@ async def test_no_connection_is_lost(database, alpha):
 
 CATALOG = [
     "deployment", "relation", "dataset", "dataset_column", "dataset_file", "rejected_row", "profile",
-    "binding", "api_key", "job", "vector_index", "index_variant", "schema_version",
+    "binding",
+    "bucket_dataset", "api_key", "job", "vector_index", "index_variant", "schema_version",
     "access_role", "secret", "safe_view", "safe_view_base", "shown_column", "index_reader", "tombstone", "erasure",
     "journal", "journal_seal", "audit_entry",
 ]  # fmt: skip

@@ -10,7 +10,8 @@ from tests.integration.api.conftest import Api, api, problem
 __all__ = ["api"]
 
 CSV = "id,name,born,score,price,at\n" + "".join(
-    f"{n},person {n},{1950 + n % 50}-01-{n % 28 + 1:02},{n / 7},{n}.{n % 100:02},10:00:{n % 60:02}\n" for n in range(1, 201)
+    f"{n},person {n},{1950 + n % 50}-01-{n % 28 + 1:02},{n / 7},{n}.{n % 100:02},10:00:{n % 60:02}\n"
+    for n in range(1, 201)
 )
 
 
@@ -66,7 +67,9 @@ def answers(api: Api, home: str) -> list[Any]:
 
 def test_both_homes_give_the_same_answers(people: Api) -> None:
     assert answers(people, "bucket") == answers(people, "table")
-    joined = rows(people, None, "select count(*) from people p join people_b b using (id) where p.name = b.name")
+    joined = rows(
+        people, None, "select count(*) from people p join people_b b using (id) where p.name = b.name"
+    )
     assert joined == [[200]]
 
 
@@ -79,10 +82,16 @@ def test_what_is_not_shown_is_not_there(people: Api) -> None:
     for home in ("table", "bucket"):
         name = "people" if home == "table" else "people_b"
         people.admin.patch(
-            f"/catalog/datasets/by-name/{name}/metadata", json={"columns": {"name": {"sensitivity": "restricted"}}}
+            f"/catalog/datasets/by-name/{name}/metadata",
+            json={"columns": {"name": {"sensitivity": "restricted"}}},
         )
     assert answers(people, "bucket") == answers(people, "table")
     assert rows(people, "raw_bucket", "select name from people_b where id = 1") != [["person 1"]]
+
+
+def test_the_rules_hold(people: Api) -> None:
+    answer = people.admin.get("/ready")
+    assert answer.status_code == 200, answer.text
 
 
 def test_append_merge_and_replace(people: Api) -> None:
@@ -98,20 +107,28 @@ def test_append_merge_and_replace(people: Api) -> None:
     for content, form, status in (
         (head + "901,new one,1990-01-01,1.5,1.00,10:00:00\n", {}, 201),
         (head + "901,twice,1990-01-01,1.5,1.00,10:00:00\n", {}, 409),
-        (head + "901,changed,1991-01-01,2.5,2.00,10:00:01\n902,x,1990-01-01,1.5,1.25,10:00:02\n", {"disposition": "merge"}, 201),
+        (
+            head + "901,changed,1991-01-01,2.5,2.00,10:00:01\n902,x,1990-01-01,1.5,1.25,10:00:02\n",
+            {"disposition": "merge"},
+            201,
+        ),
         (head + "x,y,1990-01-01,1.5,1.00,10:00:00\n", {}, 409),
         (CSV + "903,last,1990-01-01,1.5,1.00,10:00:00\n", {"disposition": "replace"}, 201),
     ):
         in_table, in_bucket = load(content, **form)
         assert in_table == in_bucket and in_table[0] == status, (content[-60:], in_table, in_bucket)
         assert answers(people, "bucket") == answers(people, "table")
-    manifests = [people.admin.get(f"/catalog/datasets/by-name/{name}").json() for name in ("people", "people_b")]
+    manifests = [
+        people.admin.get(f"/catalog/datasets/by-name/{name}").json() for name in ("people", "people_b")
+    ]
     assert manifests[0]["row_count"] == manifests[1]["row_count"] == 201
 
 
 def test_a_new_column_is_closed_until_it_is_classified(people: Api) -> None:
     head = CSV.splitlines()[0]
-    answer = people.ingest("people_b", f"{head},extra\n950,e,1990-01-01,1.5,1.00,10:00:00,secret\n", "extra.csv")
+    answer = people.ingest(
+        "people_b", f"{head},extra\n950,e,1990-01-01,1.5,1.00,10:00:00,secret\n", "extra.csv"
+    )
     assert answer.status_code == 201, answer.text
     columns = {column["name"]: column["sensitivity"] for column in answer.json()["columns"]}
     assert columns["extra"] == "unclassified"
@@ -126,8 +143,8 @@ def test_a_new_column_is_closed_until_it_is_classified(people: Api) -> None:
 def test_others_read_it_as_delta(people: Api) -> None:
     with people.deployed.connect("owner") as owner:
         location, version = owner.execute(
-            "select b.location, b.delta_version from lakeward.bucket_dataset b join lakeward.dataset d on d.id = b.dataset_id"
-            " where d.name = 'people_b'"
+            "select b.location, b.delta_version from lakeward.bucket_dataset b"
+            " join lakeward.dataset d on d.id = b.dataset_id where d.name = 'people_b'"
         ).fetchone()
     table = DeltaTable(people.settings.home / "buckets" / "local" / location)
     assert table.version() == version
