@@ -65,9 +65,9 @@ class IngestPlan(msgspec.Struct, frozen=True):
     dataset: str
     content_sha256: str
     row_key: str | None = None
-    home: Home | None = None
-    bucket: str | None = None
     disposition: Disposition = "append"
     format: Format | None = None
     records_path: str | None = None
     principal: str = ""
+    home: Home | None = None
+    bucket: str | None = None
