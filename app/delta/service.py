@@ -19,9 +19,13 @@ from app.errors import ConflictError, LakewardError
 QUERIES = load_queries(__file__)
 
 
-async def lock_bucket_dataset(transaction: Transaction, name: str) -> BucketDataset | None:
-    """The bucket dataset, locked until the transaction ends, so that writers take turns; None without files."""
-    return await transaction.find_one(BucketDataset, QUERIES["lock_dataset"], {"name": name})
+#: For a transaction that writes files: it may wait long for its turn, and holds no lock that a reader would wait for.
+WRITER = {"lock_timeout": "600000", "lakeward.journal_rows": "off"}
+
+
+async def lock_writers(transaction: Transaction, dataset_id: int) -> None:
+    """Wait until no other writer of the dataset's files is at work; until the transaction ends."""
+    await transaction.execute(QUERIES["lock_writers"], {"dataset_id": dataset_id})
 
 
 async def find_bucket_dataset(transaction: Transaction, name: str) -> BucketDataset | None:
