@@ -4,13 +4,21 @@
 select pg_advisory_xact_lock(77, %(dataset_id)s::bigint::int);
 
 -- find_dataset --
-select d.id as dataset_id, d.name, d.row_key, b.bucket, b.location, b.format, b.delta_version, b.partition_columns
+select d.id as dataset_id, d.name, d.row_key, b.bucket, b.location, b.format, b.delta_version, b.partition_columns,
+  b.arrow_schema
 from lakeward.dataset d join lakeward.bucket_dataset b on b.dataset_id = d.id
 where d.name = %(name)s;
 
 -- create_bucket_dataset --
-insert into lakeward.bucket_dataset (dataset_id, bucket, location, format, delta_version, partition_columns, files, bytes)
-values (%(dataset_id)s, %(bucket)s, %(location)s, %(format)s, %(version)s, %(partition_columns)s, %(files)s, %(bytes)s);
+insert into lakeward.bucket_dataset (
+  dataset_id, bucket, location, format, delta_version, partition_columns, arrow_schema, files, bytes
+)
+values (
+  %(dataset_id)s, %(bucket)s, %(location)s, %(format)s, %(version)s, %(partition_columns)s, %(arrow_schema)s, %(files)s, %(bytes)s
+);
+
+-- append_load --
+select lakeward.append_journal('load', %(dataset)s, null, null, null, %(source)s::jsonb);
 
 -- pin --
 -- Whoever wrote after a version that is not the pinned one any more has written nothing.
@@ -19,7 +27,7 @@ where dataset_id = %(dataset_id)s and delta_version is not distinct from %(befor
 returning 1;
 
 -- bucket_sources --
-select s.name, s.dataset_id, s.bucket, s.location, s.format, s.delta_version, s.partition_columns, s.row_key, s.columns, s.stored,
+select s.name, s.dataset_id, s.bucket, s.location, s.format, s.delta_version, s.partition_columns, s.arrow_schema, s.row_key, s.columns, s.stored,
   s.filter_tree, s.has_tombstones
 from lakeward.bucket_sources(%(profile)s, %(words)s) s
 where s.columns is not null;

@@ -13,6 +13,15 @@ class CompactRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dataset: Name
 
 
+class AttachRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parquet files that are there: `path` in the bucket is one, a folder, or a pattern in its last part."""
+
+    name: Name
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    bucket: Name | None = None
+    row_key: Name | None = None
+
+
 class JobAccepted(msgspec.Struct, frozen=True):
     """The job that does it."""
 
