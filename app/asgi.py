@@ -19,7 +19,6 @@ from app.catalog.routes import router as catalog_router
 from app.db.database import open_database
 from app.db.lint import verify
 from app.delta.places import LocalPlaces
-from app.delta.routes import router as delta_router
 from app.ingest.leftovers import sweep_leftovers
 from app.ingest.routes import router as ingest_router
 from app.jobs.routes import router as jobs_router
@@ -29,6 +28,9 @@ from app.models.registry import create_embedder
 from app.profiles.explain_routes import router as explain_router
 from app.profiles.routes import router as profiles_router
 from app.settings import Settings
+from app.storage.object_routes import router as objects_router
+from app.storage.routes import router as storage_router
+from app.storage.service import open_storage
 from app.tombstones.erasure_routes import router as erasures_router
 from app.tombstones.routes import router as tombstones_router
 from app.vectors.routes import router as vectors_router
@@ -47,7 +49,6 @@ ROUTERS = [
     roles_router,
     users_router,
     catalog_router,
-    delta_router,
     views_router,
     tombstones_router,
     erasures_router,
@@ -58,6 +59,8 @@ ROUTERS = [
     journal_router,
     vectors_router,
     analytics_router,
+    storage_router,
+    objects_router,
 ]
 
 
@@ -71,6 +74,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         database = await open_database(dsn, settings)
         embedder = create_embedder(settings.models.embed)
+        storage = open_storage(settings, database)
         worker: asyncio.Task[None] | None = None
         try:
             await verify(database.owner(timeout_ms=60_000))
@@ -80,6 +84,8 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.embedder = embedder
             app.state.authenticator = KeyAuthenticator(database)
             app.state.searcher = Searcher(database, embedder)
+            app.state.storage = storage
+            storage.start()
             app.state.query_processes = QueryProcesses()
             app.state.places = LocalPlaces(settings.home)
             if with_worker:
@@ -92,6 +98,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
                 worker.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await worker
+            await storage.close()
             await embedder.close()
             await database.close()
 

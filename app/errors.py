@@ -5,6 +5,7 @@ LakewardError
 │   ├── InvalidNameError         400  a dataset, profile, column or index name that cannot be used
 │   ├── InvalidFileError         400  a file that cannot be read as what it claims to be
 │   ├── InvalidQueryError        400  SQL the analytic engine refuses
+│   ├── InvalidRangeError        416  a range of bytes that an object does not have
 │   └── DimensionMismatchError   400  a vector that does not fit its index
 ├── UnauthenticatedError         401  no key, or one that is not valid
 ├── ForbiddenError               403  a key that may not do this
@@ -68,6 +69,13 @@ class InvalidQueryError(InvalidInputError):
     """The query is refused."""
 
     code = "invalid_query"
+
+
+class InvalidRangeError(InvalidInputError):
+    """The object has no such range of bytes."""
+
+    code = "invalid_range"
+    status = 416
 
 
 class DimensionMismatchError(InvalidInputError):

@@ -6,6 +6,7 @@ that names the nearest known one.
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -75,6 +76,22 @@ class PoolSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: float = 10.0
 
 
+class BucketSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One bucket. `url` is file:///path, s3://bucket/prefix, gs://… or az://container/prefix.
+
+    A path that is not absolute is one below the home. `secret_ref` is `env:NAME` or `file:/path` (mode 0600) and
+    names key pairs (app/storage/credentials.py); without, the machine's own credentials are used. `endpoint` is the
+    server of an S3 that is not Amazon's.
+    """
+
+    name: str
+    url: str
+    secret_ref: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    allow_http: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set. `database_url` of None means the embedded server under `home`."""
 
@@ -86,11 +103,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: QuerySettings = QuerySettings()
     pool: PoolSettings = PoolSettings()
     audit: AuditSettings = AuditSettings()
+    buckets: tuple[BucketSettings, ...] = ()
+    #: The bucket that is read when another does not answer.
+    rescue_bucket: str | None = None
+    #: A URL; a profile's own bucket is `<profile_root>/<profile id>`.
+    profile_root: str | None = None
 
     @property
     def admin_key_file(self) -> Path:
         """Where the first admin key is kept, alone, mode 0600."""
         return self.home / "admin.key"
+
+
+#: Settings that are lists: [[buckets]] in the file, JSON in the environment.
+_LISTS = {("buckets",): BucketSettings}
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def load_settings(
@@ -110,6 +137,7 @@ def load_settings(
     for name, value in overrides.items():
         if value is not None:
             _put(raw, tuple(name.split(".")), value)
+    _check_lists(raw)
     try:
         settings = msgspec.convert(raw, Settings, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as exc:
@@ -140,7 +168,14 @@ def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...],
             continue
         if name not in known:
             raise SettingsError(f"unknown environment setting {name}{_nearest(name, known)}")
-        yield known[name], value
+        yield known[name], _decoded(name, value) if known[name] in _LISTS else value
+
+
+def _decoded(name: str, value: str) -> Any:
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError as exc:
+        raise SettingsError(f"{name} must be JSON, a list of objects") from exc
 
 
 def _paths(struct: type[msgspec.Struct], prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -176,7 +211,34 @@ def _decode_path(kind: type, value: Any) -> Any:
     raise TypeError(f"cannot read {value!r} as {kind.__name__}")
 
 
+def _check_lists(raw: Mapping[str, Any]) -> None:
+    for path, kind in _LISTS.items():
+        items = raw.get(path[0], ())
+        for item in items if isinstance(items, list) else ():
+            known = [field.name for field in msgspec.structs.fields(kind)]
+            for name in item if isinstance(item, Mapping) else ():
+                if name not in known:
+                    raise SettingsError(f"unknown setting '{path[0]}.{name}'{_nearest(str(name), known)}")
+
+
+def _check_buckets(settings: Settings) -> None:
+    names = [bucket.name for bucket in settings.buckets]
+    for name in names:
+        # p_<profile> is what a profile's own bucket is called
+        if not _BUCKET_NAME.fullmatch(name) or name.startswith("p_"):
+            raise SettingsError(
+                f"buckets.name must be a slug [a-z0-9][a-z0-9_-]{{0,62}} that does not begin with p_, not {name[:80]!r}"
+            )
+        if names.count(name) > 1:
+            raise SettingsError(f"two buckets are called {name!r}")
+    if settings.rescue_bucket is not None and settings.rescue_bucket not in [*names, "local"]:
+        raise SettingsError(
+            f"rescue_bucket {settings.rescue_bucket[:80]!r} is none of the buckets: {', '.join(names) or 'local'}"
+        )
+
+
 def _checked(settings: Settings) -> Settings:
+    _check_buckets(settings)
     if not settings.api.auth and settings.api.host not in ("127.0.0.1", "localhost", "::1"):
         raise SettingsError(
             f"api.auth may be off only on a loopback address, not on {settings.api.host}; "

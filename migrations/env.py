@@ -9,6 +9,7 @@ import app.delta.tables
 import app.jobs.tables
 import app.journal.tables
 import app.profiles.tables
+import app.storage.tables
 import app.tombstones.tables
 import app.vectors.tables
 import app.views.tables  # noqa: F401  each import registers its tables in the one metadata

@@ -8,7 +8,8 @@ begin
   foreach relation in array array[
     'schema_version', 'deployment', 'relation', 'dataset', 'dataset_column', 'dataset_file', 'rejected_row', 'profile', 'binding',
     'api_key', 'job', 'vector_index', 'index_variant', 'access_role', 'secret', 'safe_view', 'safe_view_base',
-    'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal', 'journal_seal', 'audit_entry', 'bucket_dataset'
+    'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal', 'journal_seal', 'audit_entry', 'bucket_dataset',
+    'storage_error', 'profile_bucket'
   ] loop
     execute format('alter table lakeward.%I enable row level security', relation);
     execute format('drop policy if exists own_part on lakeward.%I', relation);
@@ -80,7 +81,7 @@ begin
   foreach relation in array array[
     'relation', 'dataset', 'dataset_column', 'profile', 'api_key', 'job', 'vector_index', 'index_variant', 'access_role',
     'safe_view', 'safe_view_base', 'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal',
-    'journal_seal', 'audit_entry', 'bucket_dataset'
+    'journal_seal', 'audit_entry', 'bucket_dataset', 'storage_error', 'profile_bucket'
   ] loop
     execute format(
       'create policy steward_writes on lakeward.%I for all '

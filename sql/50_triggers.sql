@@ -60,6 +60,10 @@ create or replace trigger keep_record_whole before truncate on lakeward.audit_en
 for each statement execute function lakeward.keep_record('audit_entry');
 create or replace trigger keep_record_whole before truncate on lakeward.journal_seal
 for each statement execute function lakeward.keep_record('journal_seal');
+create or replace trigger keep_record before update or delete on lakeward.storage_error
+for each row execute function lakeward.keep_record('storage_error');
+create or replace trigger keep_record_whole before truncate on lakeward.storage_error
+for each statement execute function lakeward.keep_record('storage_error');
 
 -- and what an admin changes is on record
 create or replace trigger journal after insert or update or delete on lakeward.profile

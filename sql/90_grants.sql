@@ -19,23 +19,25 @@ begin
   execute format(
     'grant select on lakeward.api_key, lakeward.job, lakeward.dataset_file, lakeward.rejected_row, '
     'lakeward.safe_view_base, lakeward.tombstone, lakeward.erasure, lakeward.journal, lakeward.journal_seal, '
-    'lakeward.audit_entry, lakeward.bucket_dataset to %I', steward
+    'lakeward.audit_entry, lakeward.bucket_dataset, lakeward.storage_error, lakeward.profile_bucket to %I', steward
   );
   -- shown_column and index_reader are written by triggers; tombstones, journal and audit by their functions
   execute format(
     'grant insert, update, delete on lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile, '
     'lakeward.binding, lakeward.api_key, lakeward.job, lakeward.vector_index, lakeward.index_variant, '
     'lakeward.access_role, lakeward.safe_view, lakeward.safe_view_base, lakeward.erasure, '
-    'lakeward.bucket_dataset to %I', steward
+    'lakeward.bucket_dataset, lakeward.profile_bucket to %I', steward
   );
+  -- appended to, by whoever meets the error; keep_record keeps it
+  execute format('grant insert on lakeward.storage_error to %I', steward);
   execute format('grant select on lakeward.secret to %I', gate);
   grant select on lakeward.tombstone_entry to public;
   -- it decides itself who may
-  grant execute on function lakeward.tombstone(text, text[], text), lakeward.may_tombstone(text) to public;
+  grant execute on function lakeward.tombstone(text, text[], text) to public;
   execute format(
     'grant execute on function lakeward.create_tombstones(text, text, text[], text), '
     'lakeward.undo_tombstones(text, text, text[]), lakeward.lock_keys(text, text, text[]), '
-    'lakeward.key_hash(text, text), lakeward.spell_key(text, text) to %I', steward
+    'lakeward.key_hash(text, text) to %I', steward
   );
 
   execute format(

@@ -10,19 +10,10 @@ Format = Literal["delta", "parquet"]
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A folder in a bucket: its URI, and what deltalake needs to reach it (secrets among it, so it has no repr).
-
-    `engine_uri` is what the analytic engine calls it, where that is something else.
-    """
+    """A folder in a bucket: its URI, and what deltalake needs to reach it (secrets among it, so it has no repr)."""
 
     uri: str
     options: dict[str, str] = {}
-    engine_uri: str = ""
-
-    def __post_init__(self) -> None:
-        """The engine's name is the same, unless it is given."""
-        if not self.engine_uri:
-            msgspec.structs.force_setattr(self, "engine_uri", self.uri)
 
     def __repr__(self) -> str:
         """Without the options."""
@@ -49,7 +40,6 @@ class BucketDataset(msgspec.Struct, frozen=True):
     format: Format
     delta_version: int | None
     partition_columns: list[str]
-    arrow_schema: bytes | None = None
 
 
 class StoredType(msgspec.Struct, frozen=True):
@@ -80,7 +70,6 @@ class SourceRow(msgspec.Struct, frozen=True):
     format: Format
     delta_version: int | None
     partition_columns: list[str]
-    arrow_schema: bytes | None
     row_key: str | None
     columns: list[ShownColumn]
     stored: list[StoredType]

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from app.errors import ProviderError, SettingsError
-from app.models.secrets import check_secret_ref, resolve_secret
+from app.secrets import check_secret_ref, resolve_secret
 from app.settings import ModelSettings
 
 if TYPE_CHECKING:

@@ -91,6 +91,9 @@ REFUSED: dict[str, list[str]] = {
                 "journal",
                 "journal_seal",
                 "audit_entry",
+                "bucket_dataset",
+                "storage_error",
+                "profile_bucket",
                 "secret",
                 "schema_version",
             )

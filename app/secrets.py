@@ -1,4 +1,4 @@
-"""Secrets of providers: settings hold a reference (`env:NAME`, `file:/path`), never the secret itself."""
+"""Secrets of providers and buckets: settings hold a reference (`env:NAME`, `file:/path`), never the secret itself."""
 
 import os
 import re
@@ -23,18 +23,27 @@ def check_secret_ref(reference: str) -> None:
         )
 
 
-def resolve_secret(reference: str) -> str:
-    """The secret, read now, so that a new one needs no restart; surrounding white space is removed.
+def read_secret(reference: str) -> str:
+    """The secret's text, read now, so that a new one needs no restart; surrounding white space is removed.
 
     Raises:
-        SettingsError: naming the reference: it is not there, is empty, is a file that others may read, or
-            cannot stand in an HTTP header.
+        SettingsError: naming the reference: it is not there, is empty, or is a file that others may read.
     """
     check_secret_ref(reference)
     kind, _, name = reference.partition(":")
     secret = (os.environ.get(name, "") if kind == "env" else _read_private(Path(name))).strip()
     if not secret:
         raise SettingsError(f"the secret {reference} is not set or empty")
+    return secret
+
+
+def resolve_secret(reference: str) -> str:
+    """A secret that is one token, as `read_secret`.
+
+    Raises:
+        SettingsError: as there, or it cannot stand in an HTTP header.
+    """
+    secret = read_secret(reference)
     if not re.fullmatch(r"[!-~]+", secret):
         raise SettingsError(
             f"the secret {reference} has spaces or characters outside ASCII; it must be one token"

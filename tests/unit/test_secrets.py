@@ -3,7 +3,7 @@ import os
 import pytest
 
 from app.errors import SettingsError
-from app.models.secrets import check_secret_ref, resolve_secret
+from app.secrets import check_secret_ref, resolve_secret
 
 
 @pytest.fixture
