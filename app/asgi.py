@@ -19,6 +19,7 @@ from app.catalog.routes import router as catalog_router
 from app.db.database import open_database
 from app.db.lint import verify
 from app.delta.places import LocalPlaces
+from app.delta.routes import router as delta_router
 from app.ingest.leftovers import sweep_leftovers
 from app.ingest.routes import router as ingest_router
 from app.jobs.routes import router as jobs_router
@@ -49,6 +50,7 @@ ROUTERS = [
     roles_router,
     users_router,
     catalog_router,
+    delta_router,
     views_router,
     tombstones_router,
     erasures_router,

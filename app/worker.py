@@ -3,6 +3,9 @@
 from app.access.users import end_idle_users
 from app.db.database import Database, open_database
 from app.db.lint import verify
+from app.delta.compaction import defer_due
+from app.delta.places import LocalPlaces
+from app.delta.tasks import register as register_delta
 from app.ingest.tasks import register as register_ingest
 from app.jobs.queue import Queue
 from app.journal.sealing import flush
@@ -17,6 +20,8 @@ from app.vectors.tasks import register as register_vectors
 SEAL_S = 60.0
 #: A month's partitions are made two months ahead; what writes into them is made anew when the month begins.
 PARTITIONS_S = 3600.0
+#: How often it is looked for bucket datasets that are to be compacted.
+COMPACTION_S = 3600.0
 #: How often it is looked for people's sessions that sit in an open transaction.
 IDLE_S = 60.0
 
@@ -27,8 +32,10 @@ def build_queue(database: Database, embedder: Embedder, settings: Settings) -> Q
     register_vectors(queue, embedder)
     register_ingest(queue, settings)
     register_erasure(queue, settings)
+    register_delta(queue, LocalPlaces(settings.home))
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
+    queue.repeat("compaction", COMPACTION_S, lambda: defer_due(database))
     queue.repeat("idle logins", IDLE_S, lambda: end_idle_users(database))
     return queue
 

@@ -4,10 +4,10 @@
 create or replace function lakeward.bucket_sources(profile text, words text[])
 returns table (
   name text, dataset_id bigint, bucket text, location text, format text, delta_version bigint, partition_columns text[],
-  row_key text, columns jsonb, stored jsonb, filter_tree jsonb, has_tombstones boolean
+  arrow_schema bytea, row_key text, columns jsonb, stored jsonb, filter_tree jsonb, has_tombstones boolean
 )
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select r.name, d.id, b.bucket, b.location, b.format, b.delta_version, b.partition_columns, d.row_key,
+  select r.name, d.id, b.bucket, b.location, b.format, b.delta_version, b.partition_columns, b.arrow_schema, d.row_key,
     (
       select jsonb_agg(jsonb_build_object(
         'name', c.name, 'base_type', c.base_type,

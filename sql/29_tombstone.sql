@@ -1,31 +1,11 @@
--- Tombstones rows as whoever calls: an admin, or a reader whose access role may write, of a dataset that it is bound to as it
--- is and whose row key it sees as it is. A refusal says which of these is missing, and nothing about rows.
+-- Tombstones rows as whoever calls, if it may (lakeward.may_tombstone).
 create or replace function lakeward.tombstone(
   dataset text, keys text[], reason text,
   out tombstoned bigint, out already bigint, out missing bigint, out missing_keys text[]
 )
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-  -- in a definer function current_user is the owner; this is the role of who calls
-  caller text := current_setting('role', true);
-  refusal text;
 begin
-  if caller is distinct from lakeward.role_of('steward') then
-    select case
-      when b.id is null then format('this profile is not bound to a dataset %L', left(tombstone.dataset, 60))
-      when not a.can_write then format('the access role %s may not write', a.name)
-      when s.name is null or s.action is not null then format('this profile does not see the row key of %L as it is', tombstone.dataset)
-    end into refusal
-    from (select) one
-    left join lakeward.profile p on p.role_name = caller
-    left join lakeward.access_role a on a.name = p.access_role
-    left join lakeward.dataset d on d.name = tombstone.dataset
-    left join lakeward.binding b on b.profile_id = p.id and b.relation_id = d.id
-    left join lakeward.shown_column s on s.binding_id = b.id and s.name = d.row_key;
-    if refusal is not null then
-      raise insufficient_privilege using message = refusal;
-    end if;
-  end if;
+  perform lakeward.may_tombstone(tombstone.dataset);
   select c.* into tombstoned, already, missing, missing_keys
   from lakeward.create_tombstones(tombstone.dataset, null, tombstone.keys, tombstone.reason) c;
 end $$;

@@ -33,11 +33,11 @@ begin
   execute format('grant select on lakeward.secret to %I', gate);
   grant select on lakeward.tombstone_entry to public;
   -- it decides itself who may
-  grant execute on function lakeward.tombstone(text, text[], text) to public;
+  grant execute on function lakeward.tombstone(text, text[], text), lakeward.may_tombstone(text) to public;
   execute format(
     'grant execute on function lakeward.create_tombstones(text, text, text[], text), '
     'lakeward.undo_tombstones(text, text, text[]), lakeward.lock_keys(text, text, text[]), '
-    'lakeward.key_hash(text, text) to %I', steward
+    'lakeward.key_hash(text, text), lakeward.spell_key(text, text) to %I', steward
   );
 
   execute format(

@@ -1,9 +1,11 @@
 """Which of some keys have a row in the files of a version. Blocking; run it in a thread."""
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 from datafusion import SessionContext, col
 
-from app.delta.scan import scan_files
+from app.delta.scan import scan_files, scan_folder
 from app.delta.service import Files
 
 
@@ -23,3 +25,18 @@ def find_keys(files: Files, row_key: str, keys: pa.ChunkedArray, *, limit: int |
     if limit is not None:
         found = found.limit(limit)
     return [str(value) for batch in found.collect() for value in batch.column(0).to_pylist()]
+
+
+def is_unique(files: Files, column: str, partitions: Mapping[str, str]) -> bool:
+    """Whether every row has a value in this column, and no two the same."""
+    schema = pa.ipc.read_schema(pa.BufferReader(files.schema))
+    context = SessionContext()
+    if partitions:
+        kinds = [(name, pa.int64() if kind == "int64" else pa.string()) for name, kind in partitions.items()]
+        frame = scan_folder(context, files.uris[0], schema, kinds)
+    else:
+        frame = scan_files(context, files.uris, schema)
+    quoted = '"' + column.replace('"', '""') + '"'
+    counts = [frame.parse_sql_expr(text) for text in ("count(*)", f"count(distinct {quoted})")]
+    rows, different = frame.aggregate([], counts).to_pylist()[0].values()
+    return bool(rows == different)

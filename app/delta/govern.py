@@ -11,7 +11,7 @@ import pyarrow as pa
 from datafusion import DataFrame, SessionConfig, SessionContext, col
 
 from app.delta.models import ShownColumn, StoredType
-from app.delta.scan import scan_files, scan_pattern
+from app.delta.scan import scan_files, scan_folder
 from app.delta.schema import engine_cast, plan_foreign
 from app.views.datafusion import HmacKey, filter_expression, redaction_expression, register_redactions
 from app.views.filter_types import Node
@@ -23,8 +23,8 @@ GONE = "a key that has a tombstone, and the rows of which are left out here"
 class GovernedFiles(msgspec.Struct, frozen=True):
     """A relation over files, ready to be read.
 
-    `uris` are the files of a version; with `pattern` the one URI is a file, a folder or a pattern instead. `schema` is
-    the files' Arrow schema (IPC), without the partition columns. `gone` are the keys with tombstones, as text.
+    `uris` are the files; with partition columns the one URI is the folder instead. `schema` is the files' Arrow schema
+    (IPC), without the partition columns. `foreign`: not written here. `gone` are keys with tombstones, as text.
     """
 
     name: str
@@ -35,7 +35,7 @@ class GovernedFiles(msgspec.Struct, frozen=True):
     filter_tree: Node | None = None
     row_key: str | None = None
     gone: list[str] = []
-    pattern: bool = False
+    foreign: bool = False
     partition_columns: list[str] = []
     hash_key: HmacKey | None = None
 
@@ -72,10 +72,13 @@ def _govern(context: SessionContext, relation: GovernedFiles) -> DataFrame:
 
 
 def _scan(context: SessionContext, relation: GovernedFiles, schema: pa.Schema) -> DataFrame:
-    if not relation.pattern:
+    if not relation.partition_columns:
         return scan_files(context, relation.uris, schema)
-    partitions = [(name, pa.string()) for name in relation.partition_columns]
-    return scan_pattern(context, relation.uris[0], schema, partitions)
+    kinds = {
+        column.name: pa.int64() if column.type == "bigint" else pa.string() for column in relation.stored
+    }
+    partitions = [(name, kinds[name]) for name in relation.partition_columns]
+    return scan_folder(context, relation.uris[0], schema, partitions)
 
 
 def _select(frame: DataFrame, expressions: Mapping[str, str]) -> DataFrame:
@@ -94,7 +97,7 @@ def _shown(column: ShownColumn) -> str:
 
 def _casts(schema: pa.Schema, relation: GovernedFiles) -> dict[str, str | None]:
     """What has to be cast: times of day in our own files, and what foreign files have in types of their own."""
-    if not relation.pattern:
+    if not relation.foreign:
         return {column.name: engine_cast(column.type) for column in relation.stored}
     return {field.name: plan_foreign(field.name, field.type)[1] for field in schema}
 

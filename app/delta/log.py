@@ -92,10 +92,11 @@ def vacuum(place: Place, pinned: int, *, retention_h: int = RETENTION_H) -> int:
 
 
 def list_files(place: Place, version: int) -> tuple[list[str], pa.Schema]:
-    """The files of a version, as URIs, and its schema."""
+    """The files of a version, as paths within the table's folder, and its schema."""
     with _translated(place):
         table = DeltaTable(place.uri, version=version, storage_options=place.options or None)
-        return list(table.file_uris()), pa.schema(table.schema().to_arrow())
+        paths = pa.table(table.get_add_actions(flatten=True)).column("path").to_pylist()
+        return paths, pa.schema(table.schema().to_arrow())
 
 
 def describe(place: Place, version: int) -> Written:

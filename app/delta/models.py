@@ -10,10 +10,19 @@ Format = Literal["delta", "parquet"]
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A folder in a bucket: its URI, and what deltalake needs to reach it (secrets among it, so it has no repr)."""
+    """A folder in a bucket: its URI, and what deltalake needs to reach it (secrets among it, so it has no repr).
+
+    `engine_uri` is what the analytic engine calls it, where that is something else.
+    """
 
     uri: str
     options: dict[str, str] = {}
+    engine_uri: str = ""
+
+    def __post_init__(self) -> None:
+        """The engine's name is the same, unless it is given."""
+        if not self.engine_uri:
+            msgspec.structs.force_setattr(self, "engine_uri", self.uri)
 
     def __repr__(self) -> str:
         """Without the options."""
@@ -40,6 +49,7 @@ class BucketDataset(msgspec.Struct, frozen=True):
     format: Format
     delta_version: int | None
     partition_columns: list[str]
+    arrow_schema: bytes | None = None
 
 
 class StoredType(msgspec.Struct, frozen=True):
@@ -70,6 +80,7 @@ class SourceRow(msgspec.Struct, frozen=True):
     format: Format
     delta_version: int | None
     partition_columns: list[str]
+    arrow_schema: bytes | None
     row_key: str | None
     columns: list[ShownColumn]
     stored: list[StoredType]

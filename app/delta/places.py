@@ -1,7 +1,9 @@
 """Where a bucket's folders are: the seam to app.storage, which knows the buckets."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from obstore.store import LocalStore
 
 from app.delta.models import Place
 from app.errors import UnavailableError
@@ -17,6 +19,14 @@ class Places(Protocol):
 
     def find_place(self, bucket: str, location: str) -> Place:
         """A folder of a bucket, for deltalake.
+
+        Raises:
+            UnavailableError: no such bucket is configured, or it is known not to answer.
+        """
+        ...
+
+    def find_store(self, bucket: str) -> Any:
+        """The bucket's obstore client.
 
         Raises:
             UnavailableError: no such bucket is configured, or it is known not to answer.
@@ -43,6 +53,14 @@ class LocalPlaces:
         """
         if bucket != "local":
             raise UnavailableError(f"no bucket {bucket[:60]!r} is configured", retry_after_s=10)
-        path = self._root / location
-        path.mkdir(parents=True, exist_ok=True)
-        return Place(str(path))
+        self._root.mkdir(parents=True, exist_ok=True)
+        return Place(str(self._root / location))
+
+    def find_store(self, bucket: str) -> Any:
+        """The folder.
+
+        Raises:
+            UnavailableError: another bucket.
+        """
+        self.find_place(bucket, "datasets")
+        return LocalStore(self._root)

@@ -1,18 +1,24 @@
--- lock_dataset --
--- Writers of one bucket dataset run one after another; tombstones wait for them.
-select d.id as dataset_id, d.name, d.row_key, b.bucket, b.location, b.format, b.delta_version, b.partition_columns
-from lakeward.dataset d join lakeward.bucket_dataset b on b.dataset_id = d.id
-where d.name = %(name)s
-for update of d;
+-- lock_writers --
+-- Who writes files of one dataset takes turns. Tombstones do not wait for that: they lock the dataset's row, a writer only
+-- when it pins what it wrote. 77 is this lock's kind.
+select pg_advisory_xact_lock(77, %(dataset_id)s::bigint::int);
 
 -- find_dataset --
-select d.id as dataset_id, d.name, d.row_key, b.bucket, b.location, b.format, b.delta_version, b.partition_columns
+select d.id as dataset_id, d.name, d.row_key, b.bucket, b.location, b.format, b.delta_version, b.partition_columns,
+  b.arrow_schema
 from lakeward.dataset d join lakeward.bucket_dataset b on b.dataset_id = d.id
 where d.name = %(name)s;
 
 -- create_bucket_dataset --
-insert into lakeward.bucket_dataset (dataset_id, bucket, location, format, delta_version, partition_columns, files, bytes)
-values (%(dataset_id)s, %(bucket)s, %(location)s, %(format)s, %(version)s, %(partition_columns)s, %(files)s, %(bytes)s);
+insert into lakeward.bucket_dataset (
+  dataset_id, bucket, location, format, delta_version, partition_columns, arrow_schema, files, bytes
+)
+values (
+  %(dataset_id)s, %(bucket)s, %(location)s, %(format)s, %(version)s, %(partition_columns)s, %(arrow_schema)s, %(files)s, %(bytes)s
+);
+
+-- append_load --
+select lakeward.append_journal('load', %(dataset)s, null, null, null, %(source)s::jsonb);
 
 -- pin --
 -- Whoever wrote after a version that is not the pinned one any more has written nothing.
@@ -21,7 +27,7 @@ where dataset_id = %(dataset_id)s and delta_version is not distinct from %(befor
 returning 1;
 
 -- bucket_sources --
-select s.name, s.dataset_id, s.bucket, s.location, s.format, s.delta_version, s.partition_columns, s.row_key, s.columns, s.stored,
+select s.name, s.dataset_id, s.bucket, s.location, s.format, s.delta_version, s.partition_columns, s.arrow_schema, s.row_key, s.columns, s.stored,
   s.filter_tree, s.has_tombstones
 from lakeward.bucket_sources(%(profile)s, %(words)s) s
 where s.columns is not null;
@@ -36,6 +42,39 @@ order by t.key_value;
 -- The gate's: the key of the redaction `hash`.
 select s.hmac_inner as inner, s.hmac_outer as outer from lakeward.secret s;
 
+-- unpurged_keys --
+-- Of rows that are still in the files.
+select t.key_value from lakeward.tombstone t
+where t.dataset_id = %(dataset_id)s and t.undone_at is null and t.purged_at is null and t.key_value is not null;
+
 -- purge_tombstones --
+-- The rows have left the files. The key stays, so that no load brings them back.
 update lakeward.tombstone t set purged_at = clock_timestamp()
-where t.dataset_id = %(dataset_id)s and t.undone_at is null and t.purged_at is null and t.key_value = any(%(keys)s);
+where t.dataset_id = %(dataset_id)s and t.undone_at is null and t.purged_at is null and t.key_value = any(%(keys)s::text[]);
+
+-- append_compaction --
+select lakeward.append_journal(
+  'compaction', %(dataset)s, null, null, null, jsonb_build_object('purged', %(purged)s::int, 'files', %(files)s::int)
+);
+
+-- is_dataset --
+select d.id from lakeward.dataset d where d.name = %(name)s;
+
+-- due_for_compaction --
+-- Whose job is not waiting or running already.
+select d.name
+from lakeward.bucket_dataset b
+join lakeward.dataset d on d.id = b.dataset_id
+where b.format = 'delta'
+  and (
+    b.files >= %(many)s and b.bytes / b.files < %(small)s
+    or exists (
+      select from lakeward.tombstone t
+      where t.dataset_id = d.id and t.undone_at is null and t.purged_at is null
+        and t.created_at < now() - make_interval(days => %(days)s)
+    )
+  )
+  and not exists (
+    select from lakeward.job j where j.kind = %(kind)s and j.subject = d.name and j.state in ('queued', 'running')
+  )
+order by d.name;

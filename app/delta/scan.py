@@ -1,4 +1,4 @@
-"""Parquet files as a frame of DataFusion: a list of files for a Delta version, a folder or a pattern for attached ones.
+"""Parquet files as a frame of DataFusion: a list of files, or a folder with partitions.
 
 DataFusion reads a list of files as one table, but its Python package offers one path alone; the plan's own serialised
 form has room for more (`LogicalPlanNode.listing_scan.paths`, datafusion.proto), so that is where they are put. Delta's
@@ -40,10 +40,10 @@ def scan_files(context: SessionContext, uris: Sequence[str], schema: pa.Schema) 
     return context.create_dataframe_from_logical_plan(plan)
 
 
-def scan_pattern(
+def scan_folder(
     context: SessionContext, uri: str, schema: pa.Schema, partitions: Sequence[tuple[str, pa.DataType]]
 ) -> DataFrame:
-    """The rows of a file, of all Parquet files in a folder (its URI ends with a slash), or of those a pattern names."""
+    """The rows of all Parquet files in a folder (its URI ends with a slash) whose folders are named like year=2024."""
     return context.read_parquet(uri, schema=schema, table_partition_cols=list(partitions) or None)
 
 

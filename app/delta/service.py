@@ -12,6 +12,7 @@ import pyarrow as pa
 from app.db.queries import load_queries
 from app.db.scope import Transaction
 from app.delta import log
+from app.delta.footers import find_parquet
 from app.delta.models import BucketDataset, Format, Place, Written
 from app.delta.places import Places
 from app.errors import ConflictError, LakewardError
@@ -19,9 +20,13 @@ from app.errors import ConflictError, LakewardError
 QUERIES = load_queries(__file__)
 
 
-async def lock_bucket_dataset(transaction: Transaction, name: str) -> BucketDataset | None:
-    """The bucket dataset, locked until the transaction ends, so that writers take turns; None without files."""
-    return await transaction.find_one(BucketDataset, QUERIES["lock_dataset"], {"name": name})
+#: For a transaction that writes files: it may wait long for its turn, and holds no lock that a reader would wait for.
+WRITER = {"lock_timeout": "600000", "lakeward.journal_rows": "off"}
+
+
+async def lock_writers(transaction: Transaction, dataset_id: int) -> None:
+    """Wait until no other writer of the dataset's files is at work; until the transaction ends."""
+    await transaction.execute(QUERIES["lock_writers"], {"dataset_id": dataset_id})
 
 
 async def find_bucket_dataset(transaction: Transaction, name: str) -> BucketDataset | None:
@@ -49,6 +54,7 @@ async def create_bucket_dataset(
         "location": location,
         "format": format,
         "partition_columns": [],
+        "arrow_schema": None,
         **_version(written),
     }
     await transaction.execute(QUERIES["create_bucket_dataset"], parameters)
@@ -120,15 +126,27 @@ def file_scales(files: Files) -> dict[str, int]:
 
 
 @lru_cache(maxsize=512)
-def _list_files(uri: str, version: int, options: tuple[tuple[str, str], ...]) -> Files:
-    uris, schema = log.list_files(Place(uri, dict(options)), version)
-    return Files(tuple(uris), schema.serialize().to_pybytes())
+def _list_files(uri: str, engine_uri: str, version: int, options: tuple[tuple[str, str], ...]) -> Files:
+    names, schema = log.list_files(Place(uri, dict(options)), version)
+    return Files(tuple(f"{engine_uri}/{name}" for name in names), schema.serialize().to_pybytes())
 
 
 async def list_files(places: Places, dataset: BucketDataset) -> Files:
-    """The files of the pinned version; versions never change, so they are read once."""
-    assert dataset.delta_version is not None
+    """The files of a dataset as the engine names them: those of the pinned version, or what was attached.
+
+    A version never changes, so it is read once. Raises UnavailableError when the bucket does not answer.
+    """
     place = places.find_place(dataset.bucket, dataset.location)
-    return await asyncio.to_thread(
-        _list_files, place.uri, dataset.delta_version, tuple(sorted(place.options.items()))
-    )
+    if dataset.delta_version is None:
+        return await asyncio.to_thread(_list_attached, places, dataset, place.engine_uri)
+    options = tuple(sorted(place.options.items()))
+    return await asyncio.to_thread(_list_files, place.uri, place.engine_uri, dataset.delta_version, options)
+
+
+def _list_attached(places: Places, dataset: BucketDataset, engine_uri: str) -> Files:
+    schema = dataset.arrow_schema or b""
+    if dataset.partition_columns:
+        return Files((f"{engine_uri}/",), schema)
+    found = find_parquet(places.find_store(dataset.bucket), dataset.location)
+    root = engine_uri.removesuffix(dataset.location)
+    return Files(tuple(root + file.key for file in found), schema)

@@ -47,6 +47,7 @@ async def _resolve(database: Database, places: Places, row: SourceRow) -> Govern
         format=row.format,
         delta_version=row.delta_version,
         partition_columns=row.partition_columns,
+        arrow_schema=row.arrow_schema,
     )
     files = await list_files(places, dataset)
     return GovernedFiles(
@@ -58,6 +59,8 @@ async def _resolve(database: Database, places: Places, row: SourceRow) -> Govern
         filter_tree=row.filter_tree,
         row_key=row.row_key,
         gone=await list_gone(database, row.dataset_id) if row.has_tombstones else [],
+        foreign=row.format == "parquet",
+        partition_columns=row.partition_columns,
         hash_key=await _hash_key(database, row),
     )
 

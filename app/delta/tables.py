@@ -1,6 +1,16 @@
 """Where bucket datasets are, as SQLAlchemy describes it; psycopg executes."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, ForeignKey, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    LargeBinary,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.db.metadata import metadata
@@ -20,6 +30,7 @@ bucket_dataset = Table(
     Column("format", Text, nullable=False),
     Column("delta_version", BigInteger),
     Column("partition_columns", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("arrow_schema", LargeBinary),
     Column("files", BigInteger, nullable=False, server_default="0"),
     Column("bytes", BigInteger, nullable=False, server_default="0"),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),

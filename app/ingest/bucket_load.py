@@ -8,7 +8,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from app.catalog.models import DatasetRow, StoredColumn
-from app.catalog.service import list_columns, replace_columns
+from app.catalog.service import find_dataset, list_columns, replace_columns
 from app.db.adbc import open_rows
 from app.db.database import Database
 from app.db.queries import load_queries
@@ -23,8 +23,8 @@ from app.delta.service import (
     Kept,
     create_bucket_dataset,
     file_scales,
+    find_bucket_dataset,
     list_files,
-    lock_bucket_dataset,
     pin,
     plan_location,
     write,
@@ -34,7 +34,7 @@ from app.ingest import statements
 from app.ingest.admission import drop_tombstoned, refuse_broken_views
 from app.ingest.load import Loaded
 from app.ingest.plan import LoadPlan, plan_load
-from app.ingest.record import record_load
+from app.ingest.record import lock_dataset, record_load
 from app.ingest.requests import IngestPlan
 
 QUERIES = load_queries(__file__)
@@ -43,12 +43,10 @@ TIMEOUT_MS = 24 * 60 * 60 * 1000
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """A load without the rows of tombstoned keys, and what is to be done with it."""
+    """A load without the rows of tombstoned keys, and how many these were."""
 
     loaded: Loaded
     tombstoned: int
-    plan: LoadPlan
-    version: int
 
 
 async def admit(transaction: Transaction, dataset: DatasetRow, plan: IngestPlan, loaded: Loaded) -> Admitted:
@@ -60,7 +58,7 @@ async def admit(transaction: Transaction, dataset: DatasetRow, plan: IngestPlan,
     existing = await list_columns(transaction, dataset.id)
     load_plan = plan_load(dataset, existing, loaded.columns, plan.row_key, plan.disposition, may_add=True)
     loaded, tombstoned = await drop_tombstoned(transaction, dataset, loaded, load_plan)
-    return Admitted(loaded, tombstoned, load_plan, dataset.version)
+    return Admitted(loaded, tombstoned)
 
 
 async def publish_to_bucket(
@@ -71,20 +69,24 @@ async def publish_to_bucket(
     plan: IngestPlan,
     admitted: Admitted,
 ) -> None:
-    """The rows are the dataset's from the commit on; the dataset's row is locked.
+    """The rows are the dataset's from the commit on; nobody else writes files of it (lock_writers).
+
+    Its row is locked only when the files are written, so that tombstones do not wait for that.
 
     Raises:
         ConflictError: the rows do not fit, or the dataset changed since they were admitted.
         DuplicateRowKeyError: a key is there already, and the rows are to be appended.
         UnavailableError, DiskFullError: the bucket cannot take them.
     """
-    loaded, load_plan = admitted.loaded, admitted.plan
+    loaded = admitted.loaded
+    current = await find_dataset(transaction, dataset.name)
+    if current is None or current.id != dataset.id:
+        raise ConflictError(f"dataset {dataset.name!r} was deleted meanwhile; send the file again")
+    dataset = current
     target = await plan_target(transaction, places, dataset, plan.bucket)
     existing = await list_columns(transaction, dataset.id)
-    if dataset.version != admitted.version:
-        raise ConflictError(
-            f"dataset {dataset.name!r} was loaded by somebody else meanwhile; send the file again"
-        )
+    # others may have written since the load was admitted
+    load_plan = plan_load(dataset, existing, loaded.columns, plan.row_key, plan.disposition, may_add=True)
     overwrites = load_plan.step in ("attach", "replace_table", "replace_rows")
     types: dict[str, str] = {} if overwrites else {column.name: column.type for column in existing}
     if load_plan.step == "replace_table":
@@ -92,6 +94,7 @@ async def publish_to_bucket(
     files = await list_files(places, target.dataset) if target.dataset else None
     await check_keys(database, files, loaded, types, load_plan)
     written = await write_rows(database, target, files, loaded, types, load_plan)
+    await lock_dataset(transaction, dataset.name, "bucket")
     if target.dataset is None:
         await create_bucket_dataset(transaction, dataset.id, target.bucket, target.location, written)
     else:
@@ -137,13 +140,13 @@ class Target(msgspec.Struct, frozen=True):
 async def plan_target(
     transaction: Transaction, places: Places, dataset: DatasetRow, bucket: str | None
 ) -> Target:
-    """The files of a dataset whose row is locked.
+    """The files of a dataset of which nobody else writes any.
 
     Raises:
         ConflictError: it is in another bucket, or its files are attached, and so only read.
         UnavailableError: the bucket is not configured or does not answer.
     """
-    found = await lock_bucket_dataset(transaction, dataset.name)
+    found = await find_bucket_dataset(transaction, dataset.name)
     if found is None:
         chosen = bucket or places.default
         location = plan_location(dataset.name)

@@ -15,6 +15,7 @@ from app.catalog.service import find_dataset
 from app.db.database import Database
 from app.db.scope import Actor, Scope, Transaction
 from app.delta.places import Places
+from app.delta.service import WRITER, lock_writers
 from app.errors import ConflictError, UnavailableError
 from app.ingest import statements
 from app.ingest.bucket_load import admit, drop_load_table, publish_to_bucket
@@ -112,8 +113,8 @@ async def _publish_to_bucket(
         dataset = await lock_dataset(transaction, plan.dataset, "bucket")
         admitted = await admit(transaction, dataset, plan, loaded)
     # the load table without its tombstoned rows is committed: what reads it for the bucket has another connection
-    async with owner.begin(ONE_ENTRY) as transaction:
-        dataset = await lock_dataset(transaction, plan.dataset, "bucket")
+    async with owner.begin(WRITER) as transaction:
+        await lock_writers(transaction, dataset.id)
         duplicate = await find_loaded(transaction, plan)
         if duplicate is None:
             await publish_to_bucket(database, transaction, places, dataset, plan, admitted)

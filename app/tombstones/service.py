@@ -43,7 +43,7 @@ async def create_tombstones(
         ForbiddenError: a reader that may not write here; the message says why.
     """
     keys = plan_keys(request.row_key_values)
-    await _check_row_key(scope, dataset, request.row_key_column)
+    await check_row_key(scope, dataset, request.row_key_column)
     parameters = {
         "dataset": dataset,
         "row_key_column": request.row_key_column,
@@ -66,7 +66,7 @@ async def undo_tombstones(scope: Scope, dataset: str, request: UndoRequest) -> U
         InvalidInputError: a key does not fit the row key's type.
     """
     keys = plan_keys(request.row_key_values)
-    await _check_row_key(scope, dataset, request.row_key_column)
+    await check_row_key(scope, dataset, request.row_key_column)
     parameters = {"dataset": dataset, "row_key_column": request.row_key_column, "keys": keys}
     async with scope.begin() as transaction:
         counts = await transaction.find_one(_Undone, QUERIES["undo_tombstones"], parameters)
@@ -74,7 +74,13 @@ async def undo_tombstones(scope: Scope, dataset: str, request: UndoRequest) -> U
     return Undone(dataset=dataset, **msgspec.structs.asdict(counts))
 
 
-async def _check_row_key(scope: Scope, dataset: str, row_key_column: str) -> None:
+async def check_row_key(scope: Scope, dataset: str, row_key_column: str) -> None:
+    """The caller sees the dataset, and the column is its row key.
+
+    Raises:
+        NotFoundError: no such dataset, or not the caller's to see.
+        ConflictError: the row key is another column.
+    """
     rows = await scope.fetch(_Dataset, QUERIES["row_key"], {"dataset": dataset})
     if not rows:
         raise not_found(dataset)

@@ -7,6 +7,8 @@ create table lakeward.bucket_dataset (
   format text not null check (format in ('delta', 'parquet')),
   delta_version bigint,
   partition_columns text[] not null default '{}',
+  -- the columns of attached files (Arrow's IPC form); a Delta log has its own
+  arrow_schema bytea,
   files bigint not null default 0,
   bytes bigint not null default 0,
   updated_at timestamptz not null default now(),

@@ -27,7 +27,7 @@ def relation(tmp_path: Path) -> GovernedFiles:
     uris, schema = log.list_files(place, written.version)
     return GovernedFiles(
         name="x",
-        uris=uris,
+        uris=[f"{place.uri}/{uri}" for uri in uris],
         schema=schema.serialize().to_pybytes(),
         columns=[ShownColumn(KEY, "text", "text", "hash"), ShownColumn("Name", "text", "text", "mask", 1, 1)],
         stored=[StoredType(KEY, "text"), StoredType("Name", "text"), StoredType("n", "bigint")],

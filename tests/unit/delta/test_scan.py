@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 from datafusion import SessionContext
 
-from app.delta.scan import add_paths, scan_files, scan_pattern
+from app.delta.scan import add_paths, scan_files, scan_folder
 from app.errors import UnavailableError
 
 SCHEMA = pa.schema([("id", pa.int64()), ("name", pa.string()), ("extra", pa.float64())])
@@ -64,7 +64,7 @@ def test_a_folder_with_partitions(tmp_path: Path) -> None:
         folder.mkdir()
         pyarrow.parquet.write_table(pa.table({"id": [year]}), folder / "a.parquet")
     context = SessionContext()
-    frame = scan_pattern(context, f"{tmp_path}/", pa.schema([("id", pa.int64())]), [("year", pa.string())])
+    frame = scan_folder(context, f"{tmp_path}/", pa.schema([("id", pa.int64())]), [("year", pa.string())])
     context.register_view("x", frame)
     assert context.sql("select id, year from x where year = '2025'").to_pylist() == [
         {"id": 2025, "year": "2025"}
