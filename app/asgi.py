@@ -18,7 +18,7 @@ from app.analytics.routes import router as analytics_router
 from app.catalog.routes import router as catalog_router
 from app.db.database import open_database
 from app.db.lint import verify
-from app.delta.places import LocalPlaces
+from app.delta.places import Places
 from app.delta.routes import router as delta_router
 from app.ingest.leftovers import sweep_leftovers
 from app.ingest.routes import router as ingest_router
@@ -89,10 +89,10 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.storage = storage
             storage.start()
             app.state.query_processes = QueryProcesses()
-            app.state.places = LocalPlaces(settings.home)
+            app.state.places = Places(storage)
             if with_worker:
                 await sweep_leftovers(database, settings.home / "uploads")
-                queue = build_queue(database, embedder, settings)
+                queue = build_queue(database, embedder, settings, storage)
                 worker = asyncio.create_task(queue.run(exclusive=True), name="worker")
             yield
         finally:

@@ -4,7 +4,7 @@ from app.access.users import end_idle_users
 from app.db.database import Database, open_database
 from app.db.lint import verify
 from app.delta.compaction import defer_due
-from app.delta.places import LocalPlaces
+from app.delta.places import Places
 from app.delta.tasks import register as register_delta
 from app.ingest.tasks import register as register_ingest
 from app.jobs.queue import Queue
@@ -13,6 +13,7 @@ from app.journal.service import renew_partitions
 from app.models.protocol import Embedder
 from app.models.registry import create_embedder
 from app.settings import Settings
+from app.storage.service import Storage, open_storage
 from app.tombstones.erasure_tasks import register as register_erasure
 from app.vectors.tasks import register as register_vectors
 
@@ -26,13 +27,13 @@ COMPACTION_S = 3600.0
 IDLE_S = 60.0
 
 
-def build_queue(database: Database, embedder: Embedder, settings: Settings) -> Queue:
+def build_queue(database: Database, embedder: Embedder, settings: Settings, storage: Storage) -> Queue:
     """The queue with every capability's handlers."""
-    queue = Queue(database)
+    queue, places = Queue(database), Places(storage)
     register_vectors(queue, embedder)
-    register_ingest(queue, settings)
+    register_ingest(queue, places)
     register_erasure(queue, settings)
-    register_delta(queue, LocalPlaces(settings.home))
+    register_delta(queue, places)
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
     queue.repeat("compaction", COMPACTION_S, lambda: defer_due(database))
@@ -51,7 +52,7 @@ async def run_worker(settings: Settings, dsn: str) -> None:
     embedder = create_embedder(settings.models.embed)
     try:
         await verify(database.owner(timeout_ms=60_000))
-        await build_queue(database, embedder, settings).run()
+        await build_queue(database, embedder, settings, open_storage(settings, database)).run()
     finally:
         await embedder.close()
         await database.close()

@@ -26,6 +26,7 @@ from app.analytics.engine import empty_batch, run_query
 from app.analytics.export import arrow_schema, export_relations
 from app.analytics.models import Limits, RelationColumns
 from app.delta.govern import GovernedFiles, govern
+from app.delta.places import register_store
 from app.errors import InternalError, InvalidQueryError, LakewardError, TimeoutExceededError
 
 #: Forks come from a process that has imported the engine and never started it: 20 ms instead of 700.
@@ -171,6 +172,9 @@ async def _run(task: QueryTask) -> tuple[pa.Table, bool]:
     schemas |= {name: frame.schema() for name, frame in frames.items()}
 
     async def mount(context: SessionContext, named: Sequence[str]) -> None:
+        for relation in task.files:
+            if relation.name in named and relation.address is not None:
+                register_store(context, relation.address)
         for name in named:
             if name in frames:
                 context.register_table(name, frames[name].into_view())

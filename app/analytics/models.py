@@ -32,11 +32,12 @@ class RelationColumns(msgspec.Struct, frozen=True):
 
 
 class QueryResult(msgspec.Struct, frozen=True):
-    """The rows as an Arrow table; `truncated` says that there are more than `max_rows`."""
+    """The rows; `truncated`: there are more than `max_rows`; `rescue_used`: a bucket did not answer."""
 
     table: pa.Table
     truncated: bool
     duration_ms: float
+    rescue_used: bool = False
 
 
 class ResultColumn(msgspec.Struct, frozen=True):

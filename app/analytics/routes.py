@@ -44,6 +44,8 @@ async def post_sql(
     )
     body = await asyncio.to_thread(FORMATS[media_type], result)
     headers = {"X-Lakehouse-Truncated": "true"} if result.truncated else {}
+    if result.rescue_used:
+        headers["X-Lakehouse-Rescue-Used"] = "true"
     return Response(body, media_type=media_type, headers=headers)
 
 

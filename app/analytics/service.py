@@ -59,7 +59,8 @@ async def query(
         raise
     duration_ms = _ms_since(started)
     await record_call(database, scope, call, rows=table.num_rows, duration_ms=duration_ms)
-    return QueryResult(table=table, truncated=truncated, duration_ms=duration_ms)
+    rescue_used = any(relation.rescue_used for relation in files)
+    return QueryResult(table=table, truncated=truncated, duration_ms=duration_ms, rescue_used=rescue_used)
 
 
 def _ms_since(started: float) -> float:

@@ -21,6 +21,7 @@ from app.delta.requests import AttachRequest
 from app.delta.schema import plan_foreign
 from app.delta.service import list_files
 from app.errors import ConflictError, DuplicateRowKeyError, InvalidInputError
+from app.storage.bucket import Bucket
 from app.storage.keys import check_key
 
 QUERIES = load_queries(__file__)
@@ -42,8 +43,9 @@ async def attach(database: Database, places: Places, scope: Scope, request: Atta
     check_key(request.path.rstrip("/"))
     bucket = request.bucket or places.default
     location = request.path.rstrip("/")
-    store = places.find_store(bucket)
-    footers = await asyncio.to_thread(lambda: read_footers(store, location, find_parquet(store, location)))
+    places.check(bucket)
+    answer = await places.read(bucket, location, "attach", lambda found: _read(found, location))
+    footers = answer.value
     columns = plan_columns(footers)
     if request.row_key is not None:
         if request.row_key not in {column.name for column in columns}:
@@ -69,6 +71,10 @@ async def attach(database: Database, places: Places, scope: Scope, request: Atta
         await _record(transaction, dataset.id, request, bucket, footers)
     database.changes.bump()
     return await get_dataset(scope, request.name)
+
+
+def _read(bucket: Bucket, location: str) -> Footers:
+    return read_footers(bucket.store, location, find_parquet(bucket.store, location))
 
 
 def plan_columns(footers: Footers) -> list[StoredColumn]:

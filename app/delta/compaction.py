@@ -1,6 +1,5 @@
 """Compaction: small files become large ones, and tombstoned rows leave the files. A job, or by schedule."""
 
-import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -12,7 +11,7 @@ from app.db.scope import Scope, Transaction
 from app.delta import log
 from app.delta.models import BucketDataset, Place, Written
 from app.delta.places import Places
-from app.delta.service import WRITER, find_bucket_dataset, list_files, lock_writers, pin, write
+from app.delta.service import WRITER, find_bucket_dataset, list_files, lock_writers, pin
 from app.errors import ConflictError, NotFoundError
 from app.jobs.service import defer_job
 
@@ -85,11 +84,11 @@ async def compact(database: Database, places: Places, dataset: str) -> Compacted
         keys: list[str] = await transaction.fetch_values(
             QUERIES["unpurged_keys"], {"dataset_id": found.dataset_id}
         )
-        place = places.find_place(found.bucket, found.location)
-        before = await asyncio.to_thread(log.describe, place, found.delta_version)
         gone = await _gone(places, found, keys)
-        pinned = found.delta_version
-        written = await write(lambda: _rewrite(place, pinned, gone, found.row_key))
+        pinned, row_key = found.delta_version, found.row_key
+        before, written = await places.write(
+            found, "compact", lambda place: _rewrite(place, pinned, gone, row_key)
+        )
         await pin(transaction, found, written)
         purged = {"dataset_id": found.dataset_id, "keys": keys}
         await transaction.execute(QUERIES["purge_tombstones"], purged)
@@ -107,9 +106,11 @@ async def vacuum(
         found = await _find(transaction, dataset)
         await lock_writers(transaction, found.dataset_id)
         found = await _find(transaction, dataset)
-        place, version = places.find_place(found.bucket, found.location), found.delta_version
+        version = found.delta_version
         assert version is not None
-        return await asyncio.to_thread(lambda: log.vacuum(place, version, retention_h=retention_h))
+        return await places.write(
+            found, "vacuum", lambda place: log.vacuum(place, version, retention_h=retention_h)
+        )
 
 
 async def _find(transaction: Transaction, dataset: str) -> BucketDataset:
@@ -134,8 +135,10 @@ async def _gone(places: Places, dataset: BucketDataset, keys: Sequence[str]) -> 
     return pa.table({dataset.row_key: pa.array(keys, pa.string()).cast(kind)})
 
 
-def _rewrite(place: Place, pinned: int, gone: pa.Table | None, row_key: str | None) -> Written:
-    version = pinned
+def _rewrite(
+    place: Place, pinned: int, gone: pa.Table | None, row_key: str | None
+) -> tuple[Written, Written]:
+    before, version = log.describe(place, pinned), pinned
     if gone is not None and row_key is not None:
         version = log.delete_keys(place, pinned, gone, row_key).version
-    return log.compact(place, version)
+    return before, log.compact(place, version)

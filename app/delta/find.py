@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 from datafusion import SessionContext, col
 
+from app.delta.places import register_store
 from app.delta.scan import scan_files, scan_folder
 from app.delta.service import Files
 
@@ -13,7 +14,7 @@ def find_keys(files: Files, row_key: str, keys: pa.ChunkedArray, *, limit: int |
     """Those of `keys` (text, in the spelling of their type) that a row has, at most `limit`; in their order as text."""
     schema = pa.ipc.read_schema(pa.BufferReader(files.schema))
     field = schema.field(row_key)
-    context = SessionContext()
+    context = _context(files)
     texts = keys.combine_chunks()
     batch = pa.RecordBatch.from_arrays([texts.cast(field.type), texts], names=["wanted", "text"])
     wanted = context.create_dataframe([[batch]])
@@ -30,7 +31,7 @@ def find_keys(files: Files, row_key: str, keys: pa.ChunkedArray, *, limit: int |
 def is_unique(files: Files, column: str, partitions: Mapping[str, str]) -> bool:
     """Whether every row has a value in this column, and no two the same."""
     schema = pa.ipc.read_schema(pa.BufferReader(files.schema))
-    context = SessionContext()
+    context = _context(files)
     if partitions:
         kinds = [(name, pa.int64() if kind == "int64" else pa.string()) for name, kind in partitions.items()]
         frame = scan_folder(context, files.uris[0], schema, kinds)
@@ -40,3 +41,10 @@ def is_unique(files: Files, column: str, partitions: Mapping[str, str]) -> bool:
     counts = [frame.parse_sql_expr(text) for text in ("count(*)", f"count(distinct {quoted})")]
     rows, different = frame.aggregate([], counts).to_pylist()[0].values()
     return bool(rows == different)
+
+
+def _context(files: Files) -> SessionContext:
+    context = SessionContext()
+    if files.address is not None:
+        register_store(context, files.address)
+    return context

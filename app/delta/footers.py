@@ -10,10 +10,9 @@ import msgspec
 import obstore
 import pyarrow as pa
 import pyarrow.parquet as pq
-from obstore.exceptions import BaseError
 from obstore.exceptions import NotFoundError as NoObjectError
 
-from app.errors import InvalidFileError, InvalidInputError, NotFoundError, UnavailableError
+from app.errors import InvalidFileError, InvalidInputError, NotFoundError
 
 #: Most footers are smaller; of a larger one the rest is fetched.
 TAIL_BYTES = 64 * 1024
@@ -46,7 +45,7 @@ def find_parquet(store: Any, path: str) -> list[FoundFile]:
     Raises:
         NotFoundError: there are none.
         InvalidInputError: it is a Delta table, or more than 100,000 files, or a pattern in a folder's name.
-        UnavailableError: the bucket does not answer.
+        OSError, obstore's BaseError: the bucket does not answer.
     """
     folder, _, last = path.rpartition("/")
     if any(mark in folder for mark in "*?["):
@@ -62,8 +61,6 @@ def find_parquet(store: Any, path: str) -> list[FoundFile]:
             found = [FoundFile(str(item["path"]), item["size"]) for item in _list(store, prefix)]
     except (NoObjectError, FileNotFoundError):
         found = []
-    except (BaseError, OSError) as exc:
-        raise UnavailableError(f"the bucket does not answer: {type(exc).__name__}", retry_after_s=10) from exc
     if any("/_delta_log/" in f"/{file.key}" for file in found):
         raise InvalidInputError(f"{path!r} is a Delta table; what is attached are plain Parquet files")
     depth = path.count("/")
@@ -101,7 +98,7 @@ def read_footers(store: Any, path: str, files: Sequence[FoundFile]) -> Footers:
     Raises:
         InvalidFileError: one is no Parquet file, is cut off or encrypted, or has a column in another type than the
             others; the message names it.
-        UnavailableError: the bucket does not answer.
+        OSError, obstore's BaseError: the bucket does not answer.
     """
     with ThreadPoolExecutor(THREADS) as pool:
         metadata = list(pool.map(lambda file: _read_footer(store, file), files))
@@ -126,15 +123,10 @@ def read_footers(store: Any, path: str, files: Sequence[FoundFile]) -> Footers:
 def _read_footer(store: Any, file: FoundFile) -> pq.FileMetaData:
     if file.size < 12:
         raise InvalidFileError(f"{file.key!r} is no Parquet file: it has {file.size} bytes")
-    try:
-        tail = _tail(store, file, TAIL_BYTES)
-        wanted = int.from_bytes(tail[-8:-4], "little") + 8
-        if tail[-4:] == b"PAR1" and len(tail) < wanted <= file.size:
-            tail = _tail(store, file, wanted)
-    except (BaseError, OSError) as exc:
-        raise UnavailableError(
-            f"{file.key!r} cannot be read: {type(exc).__name__}", retry_after_s=10
-        ) from exc
+    tail = _tail(store, file, TAIL_BYTES)
+    wanted = int.from_bytes(tail[-8:-4], "little") + 8
+    if tail[-4:] == b"PAR1" and len(tail) < wanted <= file.size:
+        tail = _tail(store, file, wanted)
     if tail[-4:] == b"PARE":
         raise InvalidFileError(f"{file.key!r} is encrypted, and there is no key for it")
     if tail[-4:] != b"PAR1":

@@ -11,8 +11,10 @@ import pyarrow as pa
 from datafusion import DataFrame, SessionConfig, SessionContext, col
 
 from app.delta.models import ShownColumn, StoredType
+from app.delta.places import register_store
 from app.delta.scan import scan_files, scan_folder
 from app.delta.schema import engine_cast, plan_foreign
+from app.storage.address import Address
 from app.views.datafusion import HmacKey, filter_expression, redaction_expression, register_redactions
 from app.views.filter_types import Node
 
@@ -38,6 +40,8 @@ class GovernedFiles(msgspec.Struct, frozen=True):
     foreign: bool = False
     partition_columns: list[str] = []
     hash_key: HmacKey | None = None
+    address: Address | None = None
+    rescue_used: bool = False
 
     def __repr__(self) -> str:
         """Without keys of rows and without the key of `hash`."""
@@ -53,6 +57,8 @@ def govern(
 
 def _govern(context: SessionContext, relation: GovernedFiles) -> DataFrame:
     schema = pa.ipc.read_schema(pa.BufferReader(relation.schema))
+    if relation.address is not None:
+        register_store(context, relation.address)
     if relation.hash_key is not None:
         register_redactions(context, relation.hash_key)
     frame = _scan(context, relation, schema)

@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from app.delta.models import Place, Written
-from app.errors import ConflictError, DiskFullError, LakewardError, UnavailableError
+from app.errors import ConflictError, LakewardError
 
 Mode = Literal["append", "overwrite"]
 #: Files of a new version are about this large, so that an engine can read several at once.
@@ -27,7 +27,7 @@ def create_or_append(place: Place, pinned: int | None, rows: pa.RecordBatchReade
 
     Raises:
         ConflictError: a column has another type than in the files.
-        UnavailableError, DiskFullError: the bucket cannot take it; the table is as it was.
+        OSError: the bucket cannot take it (app.storage.faults reads why); the table is as it was.
     """
     with _translated(place):
         if pinned is not None:
@@ -47,7 +47,7 @@ def merge(place: Place, pinned: int, rows: pa.RecordBatchReader, row_key: str) -
     """Update the rows whose key is there, add the others.
 
     Raises:
-        ConflictError, UnavailableError, DiskFullError: as `create_or_append`.
+        ConflictError, OSError: as `create_or_append`.
     """
     return _merge(
         place,
@@ -123,22 +123,14 @@ def _describe(table: DeltaTable) -> Written:
 def _translated(place: Place) -> Iterator[None]:
     try:
         yield
-    except LakewardError:
+    except (LakewardError, OSError):
         raise
     except TableNotFoundError as exc:
-        raise UnavailableError(f"there is no Delta table at {place.uri}", retry_after_s=10) from exc
-    except Exception as exc:  # deltalake raises its own errors, OSError, and plain Exception for casts
-        raise _to_error(place, exc) from exc
-
-
-def _to_error(place: Place, exc: Exception) -> LakewardError:
-    text = str(exc) or type(exc).__name__
-    first = text.splitlines()[0][:300]
-    if "No space left" in text or "os error 28" in text or "File too large" in text:
-        return DiskFullError(f"no space left for {place.uri}; nothing was changed")
-    if "chema" in text or "Cast error" in text:
-        return ConflictError(f"the rows do not fit the columns that are there: {first}")
-    return UnavailableError(
-        f"the bucket did not take or give what was asked at {place.uri}: {type(exc).__name__}",
-        retry_after_s=10,
-    )
+        raise FileNotFoundError(f"there is no Delta table at {place.uri}") from exc
+    except Exception as exc:  # deltalake raises its own errors, and plain Exception for casts
+        text = str(exc) or type(exc).__name__
+        if "chema" in text or "Cast error" in text:
+            raise ConflictError(
+                f"the rows do not fit the columns that are there: {text.splitlines()[0][:300]}"
+            ) from exc
+        raise OSError(text) from exc

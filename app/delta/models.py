@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from app.catalog.models import ColumnType
+from app.storage.address import Address
 
 Format = Literal["delta", "parquet"]
 
@@ -12,12 +13,14 @@ Format = Literal["delta", "parquet"]
 class Place(msgspec.Struct, frozen=True):
     """A folder in a bucket: its URI, and what deltalake needs to reach it (secrets among it, so it has no repr).
 
-    `engine_uri` is what the analytic engine calls it, where that is something else.
+    `engine_uri` is what the analytic engine calls it, where that is something else; `address` what it needs to reach a
+    bucket that is no folder of this machine.
     """
 
     uri: str
     options: dict[str, str] = {}
     engine_uri: str = ""
+    address: Address | None = None
 
     def __post_init__(self) -> None:
         """The engine's name is the same, unless it is given."""

@@ -1,66 +1,76 @@
-"""Where a bucket's folders are: the seam to app.storage, which knows the buckets."""
+"""Where a bucket's folders are, and what happens when a bucket does not answer (app.storage.service)."""
 
-from pathlib import Path
-from typing import Any, Protocol
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
-from obstore.store import LocalStore
+from datafusion import SessionContext
 
-from app.delta.models import Place
-from app.errors import UnavailableError
+from app.delta.models import BucketDataset, Place
+from app.storage.address import Address
+from app.storage.bucket import Bucket
+from app.storage.service import Answer, Call, Storage
+
+T = TypeVar("T")
 
 
-class Places(Protocol):
-    """The buckets as far as bucket datasets need them."""
+class Places:
+    """The buckets as bucket datasets need them. What is done to them is blocking, and runs in a thread."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
 
     @property
     def default(self) -> str:
         """The bucket that is taken when none is named."""
-        ...
+        return self._storage.buckets.default
 
-    def find_place(self, bucket: str, location: str) -> Place:
-        """A folder of a bucket, for deltalake.
-
-        Raises:
-            UnavailableError: no such bucket is configured, or it is known not to answer.
-        """
-        ...
-
-    def find_store(self, bucket: str) -> Any:
-        """The bucket's obstore client.
+    def check(self, bucket: str) -> None:
+        """There is a bucket of this name.
 
         Raises:
-            UnavailableError: no such bucket is configured, or it is known not to answer.
+            UnavailableError: there is none.
         """
-        ...
+        self._storage.buckets.get_for_write(bucket)
 
-
-class LocalPlaces:
-    """One bucket, `local`: a folder of the home."""
-
-    def __init__(self, home: Path) -> None:
-        self._root = home / "buckets" / "local"
-
-    @property
-    def default(self) -> str:
-        """`local`."""
-        return "local"
-
-    def find_place(self, bucket: str, location: str) -> Place:
-        """A folder below it.
+    async def read(self, bucket: str, location: str, operation: str, act: Callable[[Bucket], T]) -> Answer[T]:
+        """What `act` reads from the bucket, or from the rescue bucket when that one does not answer.
 
         Raises:
-            UnavailableError: another bucket.
+            NotFoundError, UnavailableError: as `Storage.read`.
         """
-        if bucket != "local":
-            raise UnavailableError(f"no bucket {bucket[:60]!r} is configured", retry_after_s=10)
-        self._root.mkdir(parents=True, exist_ok=True)
-        return Place(str(self._root / location))
 
-    def find_store(self, bucket: str) -> Any:
-        """The folder.
+        async def run(found: Bucket) -> T:
+            return await asyncio.to_thread(act, found)
+
+        return await self._storage.read(Call(bucket, operation, location), run)
+
+    async def write(self, dataset: BucketDataset, operation: str, act: Callable[[Place], T]) -> T:
+        """What `act` answers that writes to the dataset's folder; it goes to its end though the request is cancelled.
 
         Raises:
-            UnavailableError: another bucket.
+            UnavailableError, DiskFullError: the bucket cannot take it.
         """
-        self.find_place(bucket, "datasets")
-        return LocalStore(self._root)
+
+        async def run(found: Bucket) -> T:
+            task = asyncio.ensure_future(asyncio.to_thread(act, find_place(found, dataset.location)))
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                await asyncio.wait([task])
+                raise
+
+        return await self._storage.write(Call(dataset.bucket, operation, dataset.location), run)
+
+
+def find_place(bucket: Bucket, location: str) -> Place:
+    """A folder of a bucket, for deltalake and the engine."""
+    uri, options = bucket.delta(location)
+    return Place(uri, options, bucket.engine_uri(location), None if bucket.is_local else bucket.plain())
+
+
+def register_store(context: SessionContext, address: Address) -> None:
+    """Let an engine's context read a bucket that is not a folder of this machine."""
+    url, store = Bucket(address).engine_store()
+    scheme, _, host = url.partition("://")
+    context.register_object_store(f"{scheme}://", store, host)

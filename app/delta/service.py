@@ -1,8 +1,7 @@
 """Bucket datasets: locked, written, pinned. Delta first, then the version in Postgres; readers see the pinned one."""
 
-import asyncio
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +12,11 @@ from app.db.queries import load_queries
 from app.db.scope import Transaction
 from app.delta import log
 from app.delta.footers import find_parquet
-from app.delta.models import BucketDataset, Format, Place, Written
-from app.delta.places import Places
-from app.errors import ConflictError, LakewardError
+from app.delta.models import BucketDataset, Place, Written
+from app.delta.places import Places, find_place
+from app.errors import ConflictError, UnavailableError
+from app.storage.address import Address
+from app.storage.bucket import Bucket
 
 QUERIES = load_queries(__file__)
 
@@ -34,25 +35,27 @@ async def find_bucket_dataset(transaction: Transaction, name: str) -> BucketData
     return await transaction.find_one(BucketDataset, QUERIES["find_dataset"], {"name": name})
 
 
-def plan_location(name: str) -> str:
-    """A folder that no dataset before had: what a crash left in another is not in the way."""
-    return f"datasets/{name}-{secrets.token_hex(6)}"
+def plan_bucket_dataset(dataset_id: int, name: str, bucket: str) -> BucketDataset:
+    """A new Delta table in a folder that no dataset before had: what a crash left in another is not in the way."""
+    return BucketDataset(
+        dataset_id=dataset_id,
+        name=name,
+        row_key=None,
+        bucket=bucket,
+        location=f"datasets/{name}-{secrets.token_hex(6)}",
+        format="delta",
+        delta_version=None,
+        partition_columns=[],
+    )
 
 
-async def create_bucket_dataset(
-    transaction: Transaction,
-    dataset_id: int,
-    bucket: str,
-    location: str,
-    written: Written,
-    format: Format = "delta",
-) -> None:
+async def create_bucket_dataset(transaction: Transaction, dataset: BucketDataset, written: Written) -> None:
     """The files that were written are the dataset's from the commit on."""
     parameters: dict[str, Any] = {
-        "dataset_id": dataset_id,
-        "bucket": bucket,
-        "location": location,
-        "format": format,
+        "dataset_id": dataset.dataset_id,
+        "bucket": dataset.bucket,
+        "location": dataset.location,
+        "format": "delta",
         "partition_columns": [],
         "arrow_schema": None,
         **_version(written),
@@ -75,24 +78,6 @@ def _version(written: Written) -> dict[str, int]:
     return {"version": written.version, "files": written.files, "bytes": written.bytes}
 
 
-async def write(act: Callable[[], Written], rows: "Kept | None" = None) -> Written:
-    """Run a writer of app.delta.log in a thread; it goes to its end even when the request is cancelled.
-
-    Raises:
-        LakewardError: what went wrong in it, or in the rows that it read.
-    """
-    task = asyncio.ensure_future(asyncio.to_thread(act))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
-    except LakewardError as exc:
-        if rows is not None and rows.error is not None:
-            raise rows.error from exc
-        raise
-
-
 class Kept:
     """Record batches on their way through Arrow's C stream, which would lose what they raise."""
 
@@ -113,10 +98,15 @@ class Kept:
 
 
 class Files(msgspec.Struct, frozen=True):
-    """The files of a version and their Arrow schema (IPC)."""
+    """The files of a dataset as the engine names them, and their Arrow schema (IPC).
+
+    `address` is what the engine needs to reach them; `rescue_used`: they are those of the rescue bucket.
+    """
 
     uris: tuple[str, ...]
     schema: bytes
+    address: Address | None = None
+    rescue_used: bool = False
 
 
 def file_scales(files: Files) -> dict[str, int]:
@@ -125,28 +115,47 @@ def file_scales(files: Files) -> dict[str, int]:
     return {field.name: field.type.scale for field in schema if pa.types.is_decimal(field.type)}
 
 
+async def list_files(places: Places, dataset: BucketDataset) -> Files:
+    """The files of the pinned version, or what was attached; the rescue bucket's when the dataset's does not answer.
+
+    Raises:
+        UnavailableError: neither answers, or files of the version are gone.
+    """
+    answer = await places.read(
+        dataset.bucket, dataset.location, "query", lambda bucket: _list(bucket, dataset)
+    )
+    return msgspec.structs.replace(answer.value, rescue_used=answer.rescue_used)
+
+
+def _list(bucket: Bucket, dataset: BucketDataset) -> Files:
+    place = find_place(bucket, dataset.location)
+    if dataset.delta_version is None:
+        return _list_attached(bucket, place, dataset)
+    options = tuple(sorted(place.options.items()))
+    files = _list_version(place.uri, place.engine_uri, dataset.delta_version, options)
+    # the engine leaves out what is gone and says nothing
+    there = {
+        item["path"].rpartition("/")[2] for batch in bucket.store.list(dataset.location) for item in batch
+    }
+    if missing := [uri for uri in files.uris if uri.rpartition("/")[2] not in there]:
+        raise UnavailableError(
+            f"{len(missing)} of the {len(files.uris)} files of dataset {dataset.name!r} are gone from bucket "
+            f"{bucket.name!r}",
+            retry_after_s=60,
+        )
+    return msgspec.structs.replace(files, address=place.address)
+
+
 @lru_cache(maxsize=512)
-def _list_files(uri: str, engine_uri: str, version: int, options: tuple[tuple[str, str], ...]) -> Files:
+def _list_version(uri: str, engine_uri: str, version: int, options: tuple[tuple[str, str], ...]) -> Files:
+    """A version never changes, so its log is read once."""
     names, schema = log.list_files(Place(uri, dict(options)), version)
     return Files(tuple(f"{engine_uri}/{name}" for name in names), schema.serialize().to_pybytes())
 
 
-async def list_files(places: Places, dataset: BucketDataset) -> Files:
-    """The files of a dataset as the engine names them: those of the pinned version, or what was attached.
-
-    A version never changes, so it is read once. Raises UnavailableError when the bucket does not answer.
-    """
-    place = places.find_place(dataset.bucket, dataset.location)
-    if dataset.delta_version is None:
-        return await asyncio.to_thread(_list_attached, places, dataset, place.engine_uri)
-    options = tuple(sorted(place.options.items()))
-    return await asyncio.to_thread(_list_files, place.uri, place.engine_uri, dataset.delta_version, options)
-
-
-def _list_attached(places: Places, dataset: BucketDataset, engine_uri: str) -> Files:
+def _list_attached(bucket: Bucket, place: Place, dataset: BucketDataset) -> Files:
     schema = dataset.arrow_schema or b""
+    found = find_parquet(bucket.store, dataset.location)
     if dataset.partition_columns:
-        return Files((f"{engine_uri}/",), schema)
-    found = find_parquet(places.find_store(dataset.bucket), dataset.location)
-    root = engine_uri.removesuffix(dataset.location)
-    return Files(tuple(root + file.key for file in found), schema)
+        return Files((f"{place.engine_uri}/",), schema, place.address)
+    return Files(tuple(bucket.engine_uri(file.key) for file in found), schema, place.address)

@@ -54,6 +54,8 @@ async def _resolve(database: Database, places: Places, row: SourceRow) -> Govern
         name=row.name,
         uris=list(files.uris),
         schema=files.schema,
+        address=files.address,
+        rescue_used=files.rescue_used,
         columns=row.columns,
         stored=row.stored,
         filter_tree=row.filter_tree,

@@ -26,8 +26,7 @@ from app.delta.service import (
     find_bucket_dataset,
     list_files,
     pin,
-    plan_location,
-    write,
+    plan_bucket_dataset,
 )
 from app.errors import ConflictError, DuplicateRowKeyError
 from app.ingest import statements
@@ -83,7 +82,7 @@ async def publish_to_bucket(
     if current is None or current.id != dataset.id:
         raise ConflictError(f"dataset {dataset.name!r} was deleted meanwhile; send the file again")
     dataset = current
-    target = await plan_target(transaction, places, dataset, plan.bucket)
+    target, is_new = await plan_target(transaction, places, dataset, plan.bucket)
     existing = await list_columns(transaction, dataset.id)
     # others may have written since the load was admitted
     load_plan = plan_load(dataset, existing, loaded.columns, plan.row_key, plan.disposition, may_add=True)
@@ -91,14 +90,14 @@ async def publish_to_bucket(
     types: dict[str, str] = {} if overwrites else {column.name: column.type for column in existing}
     if load_plan.step == "replace_table":
         await refuse_broken_views(transaction, dataset, loaded)
-    files = await list_files(places, target.dataset) if target.dataset else None
+    files = None if is_new else await list_files(places, target)
     await check_keys(database, files, loaded, types, load_plan)
-    written = await write_rows(database, target, files, loaded, types, load_plan)
+    written = await write_rows(database, places, target, files, loaded, types, load_plan)
     await lock_dataset(transaction, dataset.name, "bucket")
-    if target.dataset is None:
-        await create_bucket_dataset(transaction, dataset.id, target.bucket, target.location, written)
+    if is_new:
+        await create_bucket_dataset(transaction, target, written)
     else:
-        await pin(transaction, target.dataset, written)
+        await pin(transaction, target, written)
     await _update_columns(transaction, dataset, existing, loaded, overwrites=overwrites)
     if overwrites:
         await transaction.execute(QUERIES["purge_gone"], {"dataset_id": dataset.id})
@@ -123,44 +122,31 @@ async def _update_columns(
         await transaction.execute(QUERIES["rebuild_views"], {"dataset_id": dataset.id})
 
 
-class Target(msgspec.Struct, frozen=True):
-    """Where the rows go: the dataset's files, or the folder that a new dataset gets."""
-
-    dataset: BucketDataset | None
-    bucket: str
-    location: str
-    place: Place
-
-    @property
-    def pinned(self) -> int | None:
-        """The version that the next one is written after."""
-        return self.dataset.delta_version if self.dataset else None
-
-
 async def plan_target(
     transaction: Transaction, places: Places, dataset: DatasetRow, bucket: str | None
-) -> Target:
-    """The files of a dataset of which nobody else writes any.
+) -> tuple[BucketDataset, bool]:
+    """The dataset's files, of which nobody else writes any, or the folder of a new one; and whether it is new.
 
     Raises:
         ConflictError: it is in another bucket, or its files are attached, and so only read.
-        UnavailableError: the bucket is not configured or does not answer.
+        UnavailableError: the bucket is not configured.
     """
     found = await find_bucket_dataset(transaction, dataset.name)
     if found is None:
         chosen = bucket or places.default
-        location = plan_location(dataset.name)
-        return Target(None, chosen, location, places.find_place(chosen, location))
+        places.check(chosen)
+        return plan_bucket_dataset(dataset.id, dataset.name, chosen), True
     if bucket not in (None, found.bucket):
         raise ConflictError(f"dataset {dataset.name!r} is in bucket {found.bucket!r}, not {bucket!r}")
     if found.format != "delta":
         raise ConflictError(f"the files of dataset {dataset.name!r} are attached; they are only read here")
-    return Target(found, found.bucket, found.location, places.find_place(found.bucket, found.location))
+    return found, False
 
 
 async def write_rows(
     database: Database,
-    target: Target,
+    places: Places,
+    target: BucketDataset,
     files: Files | None,
     loaded: Loaded,
     types: dict[str, str],
@@ -179,26 +165,26 @@ async def write_rows(
     if files is not None and plan.step in ("append", "merge"):
         scales |= file_scales(files)
 
-    def run() -> Written:
+    def run(place: Place) -> Written:
         table = sql.Identifier(statements.LAKE, loaded.table)
         with open_copy(database.service_dsn, owner, table, columns, scales) as reader:
             rows = Kept(reader)
             try:
-                return _write(target, rows.stream(), plan)
+                return _write(place, target.delta_version, rows.stream(), plan)
             except Exception as exc:
                 if rows.error is not None and not isinstance(rows.error, GeneratorExit):
                     raise rows.error from exc
                 raise
 
-    return await write(run)
+    return await places.write(target, "load", run)
 
 
-def _write(target: Target, rows: pa.RecordBatchReader, plan: LoadPlan) -> Written:
-    if plan.step == "merge" and target.pinned is not None:
+def _write(place: Place, pinned: int | None, rows: pa.RecordBatchReader, plan: LoadPlan) -> Written:
+    if plan.step == "merge" and pinned is not None:
         assert plan.row_key is not None
-        return log.merge(target.place, target.pinned, rows, plan.row_key)
+        return log.merge(place, pinned, rows, plan.row_key)
     mode: log.Mode = "append" if plan.step == "append" else "overwrite"
-    return log.create_or_append(target.place, target.pinned, rows, mode)
+    return log.create_or_append(place, pinned, rows, mode)
 
 
 def _scales(dsn: str, role: str, table: str, columns: list[StoredType]) -> dict[str, int]:

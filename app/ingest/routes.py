@@ -47,7 +47,7 @@ async def post_file(
             raise InvalidInputError(
                 "X-Lakehouse-Bucket names a bucket, and home 'table' is none; leave one of them out"
             )
-        places.find_place(bucket, "datasets")
+        places.check(bucket)
     upload = await save_upload(data.file.file, request.app.state.settings.home / "uploads")
     plan = _plan(data, upload, principal, bucket)
     deferred = False

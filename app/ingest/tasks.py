@@ -7,13 +7,12 @@ import msgspec
 
 from app.db.database import Database
 from app.db.scope import Scope
-from app.delta.places import LocalPlaces, Places
+from app.delta.places import Places
 from app.errors import InvalidFileError
 from app.ingest.requests import IngestPlan
 from app.ingest.service import ingest
 from app.jobs.queue import JobContext, Queue
 from app.jobs.service import defer_job
-from app.settings import Settings
 
 JOB_KIND = "ingest"
 
@@ -32,9 +31,8 @@ async def defer_ingest(scope: Scope, plan: IngestPlan) -> str:
         )
 
 
-def register(queue: Queue, settings: Settings) -> None:
+def register(queue: Queue, places: Places) -> None:
     """Let the queue's worker run this capability's jobs."""
-    places = LocalPlaces(settings.home)
 
     async def run_ingest(context: JobContext) -> dict[str, Any]:
         plan = msgspec.convert(context.args, IngestPlan)

@@ -124,12 +124,15 @@ def test_vacuum_leaves_no_byte_of_them(people: Api) -> None:
 
     from app.db.database import open_database
     from app.delta.compaction import vacuum
-    from app.delta.places import LocalPlaces
+    from app.delta.places import Places
+    from app.storage.service import open_storage
 
     async def run() -> int:
         database = await open_database(people.deployed.service_dsn, people.settings)
         try:
-            return await vacuum(database, LocalPlaces(people.settings.home), "people", retention_h=0)
+            return await vacuum(
+                database, Places(open_storage(people.settings, database)), "people", retention_h=0
+            )
         finally:
             await database.close()
 

@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 
 from app.delta import log
 from app.delta.models import Place
-from app.errors import ConflictError, UnavailableError
+from app.errors import ConflictError
 
 
 def rows(*ids: int, **more: list[object]) -> pa.RecordBatchReader:
@@ -63,5 +63,5 @@ def test_columns_may_come_and_types_may_not_change(place: Place) -> None:
 
 
 def test_no_table_is_said(place: Place) -> None:
-    with pytest.raises(UnavailableError, match="no Delta table"):
+    with pytest.raises(FileNotFoundError, match="no Delta table"):
         log.list_files(place, 0)
