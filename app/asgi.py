@@ -30,6 +30,8 @@ from app.profiles.explain_routes import router as explain_router
 from app.profiles.routes import router as profiles_router
 from app.settings import Settings
 from app.storage.object_routes import router as objects_router
+from app.storage.profile_routes import router as profile_buckets_router
+from app.storage.routes import migrate_router
 from app.storage.routes import router as storage_router
 from app.storage.service import open_storage
 from app.tombstones.erasure_routes import router as erasures_router
@@ -63,6 +65,8 @@ ROUTERS = [
     analytics_router,
     storage_router,
     objects_router,
+    migrate_router,
+    profile_buckets_router,
 ]
 
 
@@ -87,7 +91,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.authenticator = KeyAuthenticator(database)
             app.state.searcher = Searcher(database, embedder)
             app.state.storage = storage
-            storage.start()
+            await storage.start()
             app.state.query_processes = QueryProcesses()
             app.state.places = Places(storage)
             if with_worker:

@@ -14,6 +14,7 @@ from app.models.protocol import Embedder
 from app.models.registry import create_embedder
 from app.settings import Settings
 from app.storage.service import Storage, open_storage
+from app.storage.tasks import register as register_storage
 from app.tombstones.erasure_tasks import register as register_erasure
 from app.vectors.tasks import register as register_vectors
 
@@ -33,6 +34,7 @@ def build_queue(database: Database, embedder: Embedder, settings: Settings, stor
     register_vectors(queue, embedder)
     register_ingest(queue, places)
     register_erasure(queue, settings)
+    register_storage(queue, storage)
     register_delta(queue, places)
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
@@ -50,9 +52,12 @@ async def run_worker(settings: Settings, dsn: str) -> None:
     """
     database = await open_database(dsn, settings)
     embedder = create_embedder(settings.models.embed)
+    storage = open_storage(settings, database)
     try:
         await verify(database.owner(timeout_ms=60_000))
-        await build_queue(database, embedder, settings, open_storage(settings, database)).run()
+        await storage.start()
+        await build_queue(database, embedder, settings, storage).run()
     finally:
+        await storage.close()
         await embedder.close()
         await database.close()

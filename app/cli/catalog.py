@@ -16,7 +16,7 @@ from app.errors import InvalidFileError
 Document = dict[str, Any]
 
 
-class _Counted(io.FileIO):
+class Counted(io.FileIO):
     """A file that says how much of it was read."""
 
     def __init__(self, path: Path, sent: Callable[[int], None]) -> None:
@@ -42,7 +42,7 @@ def upload_file(
     """
     query = {"async": "true"} if in_background else {}
     try:
-        with upload_progress(path.name, path.stat().st_size) as sent, _Counted(path, sent) as file:
+        with upload_progress(path.name, path.stat().st_size) as sent, Counted(path, sent) as file:
             answer: Document = session.api.upload("/ingest/file", file, path.name, fields, **query)
     except OSError as exc:
         raise InvalidFileError(f"{path}: {exc.strerror or exc}") from exc

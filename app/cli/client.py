@@ -82,6 +82,23 @@ class Api:
             timeout=_timeout(LONG_S),
         )
 
+    def put_stream(self, path: str, content: Iterator[bytes], *, size: int | None = None) -> Any:
+        """The answer's JSON to a body that is read while it is sent; `size` in bytes, when it is known."""
+        headers = {"Content-Type": "application/octet-stream"}
+        if size is not None:
+            headers["Content-Length"] = str(size)
+        return self._send("PUT", path, content=content, headers=headers, timeout=_timeout(LONG_S))
+
+    @contextmanager
+    def fetch(self, path: str) -> Iterator[httpx.Response]:
+        """A file of the API, to be read piece by piece as it is."""
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        with self._failures(), self._http.stream("GET", path, headers=headers) as response:
+            if response.is_error:
+                response.read()
+                raise to_error(response)
+            yield response
+
     @contextmanager
     def download(self, path: str, body: Mapping[str, Any], accept: str) -> Iterator[httpx.Response]:
         """The answer to a JSON body, to be read piece by piece."""

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "psql": ("app.cli.psql", "Open psql, as the admin or as a profile."),
     "ingest": ("app.cli.catalog", "Load files into a dataset."),
     "dataset": ("app.cli.catalog", "List, show, classify and delete datasets."),
+    "bucket": ("app.cli.buckets", "List buckets, their health and errors; read and write objects."),
     "tombstone": ("app.cli.tombstones", "Delete rows by their keys, in every door at once."),
     "undo": ("app.cli.tombstones", "Take tombstones back."),
     "view": ("app.cli.views", "Create, list, show and delete safe views."),

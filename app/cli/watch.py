@@ -122,7 +122,16 @@ def describe_progress(job: Job) -> str:
 
 @contextmanager
 def upload_progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
-    """A bar of bytes sent, where there is a terminal."""
+    """A bar of bytes sent, where there is a terminal; when all are, the server loads."""
+    with transfer_progress("sending", name, size, then="loading") as sent:
+        yield sent
+
+
+@contextmanager
+def transfer_progress(
+    verb: str, name: str, size: int, *, then: str | None = None
+) -> Iterator[Callable[[int], None]]:
+    """A bar of bytes, where there is a terminal; `then` is what happens once all are through."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -133,11 +142,11 @@ def upload_progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
         TransferSpeedColumn(),
     ]
     with Progress(*columns, console=get_console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"sending {printable(name)}", total=size)
+        task = progress.add_task(f"{verb} {printable(name)}", total=size)
 
-        def sent(count: int) -> None:
+        def moved(count: int) -> None:
             progress.advance(task, count)
-            if progress.tasks[0].finished:
-                progress.update(task, description=f"loading {printable(name)}")
+            if then and progress.tasks[0].finished:
+                progress.update(task, description=f"{then} {printable(name)}")
 
-        yield sent
+        yield moved

@@ -1,6 +1,7 @@
 """Which buckets answer. Each is probed every half minute, and when somebody wants to know and the last probe is old."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -10,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from app.errors import NotFoundError
 from app.storage.bucket import Bucket
 from app.storage.faults import Fault, find_fault
 from app.storage.models import BucketHealth
@@ -74,11 +76,13 @@ class Health:
         """The bucket was unmounted."""
         self._states.pop(name, None)
 
-    async def run(self) -> None:
-        """Probe for ever; those that do not answer every 10 seconds, the others every 30."""
+    async def run(self, refresh: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Probe for ever; those that do not answer every 10 seconds, the others every 30, after `refresh`."""
         tick = 0
         while True:
             try:
+                if refresh is not None and tick % 3 == 0:
+                    await refresh()
                 await self._probe_due(self._buckets.names(), every=tick % 3 == 0)
             except Exception:
                 log.exception("the probes of buckets failed")
@@ -131,7 +135,8 @@ class Health:
         self._states[name] = state
         if fault is not None:
             # the next try reads the secret again and makes its connections anew
-            self._buckets.get(name).forget()
+            with contextlib.suppress(NotFoundError):
+                self._buckets.get(name).forget()
         if not same and (fault or before):
             log.warning("bucket %s: %s", name, fault.reason if fault else "answers again")
             if fault is not None and self._on_outage is not None:

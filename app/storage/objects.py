@@ -102,6 +102,12 @@ async def list_objects(bucket: Bucket, prefix: str, after: str | None, limit: in
     return keep
 
 
+async def iter_objects(bucket: Bucket, prefix: str) -> AsyncIterator[list[ObjectEntry]]:
+    """All objects whose keys begin with `prefix`, in no order."""
+    async for entries in _listed(bucket, prefix.rpartition("/")[0] or None, None):
+        yield [entry for entry in entries if entry.key.startswith(prefix)]
+
+
 async def _listed(bucket: Bucket, folder: str | None, after: str | None) -> AsyncIterator[list[ObjectEntry]]:
     stream = aiter(bucket.store.list(folder, offset=after, chunk_size=LIST_CHUNK))
     while True:

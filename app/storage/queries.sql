@@ -18,3 +18,20 @@ select lakeward.append_journal(%(kind)s, null, %(entity)s, null, null, %(new)s);
 
 -- find_profile --
 select id from lakeward.profile where id = %(id)s;
+
+-- datasets_in --
+-- Datasets whose files are in this bucket, at or below the prefix.
+select d.name
+from lakeward.bucket_dataset b join lakeward.dataset d on d.id = b.dataset_id
+where b.bucket = %(bucket)s and (starts_with(b.location || '/', %(prefix)s) or starts_with(%(prefix)s, b.location || '/'))
+order by d.name
+limit 20;
+
+-- mount_profile --
+insert into lakeward.profile_bucket (profile_id) values (%(id)s) on conflict do nothing;
+
+-- unmount_profile --
+delete from lakeward.profile_bucket where profile_id = %(id)s;
+
+-- mounted_profiles --
+select p.profile_id as id from lakeward.profile_bucket p order by p.profile_id;

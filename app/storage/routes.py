@@ -2,16 +2,18 @@
 
 from typing import Annotated, Any
 
-from litestar import Request, Router, get
+from litestar import Request, Router, get, post
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import JSONBody, QueryParameter
 
 from app.db.database import Database
-from app.storage.models import BucketEntry, HealthSummary, StorageError
+from app.storage.models import BucketEntry, HealthSummary, MigrateAccepted, MigrateRequest, StorageError
 from app.storage.record import list_errors
 from app.storage.service import Storage, list_entries, summarize
+from app.storage.tasks import defer_migration
 from app.web.identity import Principal, require_admin
 from app.web.paging import Cursor, Limit, Page
+from app.web.parameters import MAX_JSON_BYTES
 from app.web.problems import problem_responses
 
 TAGS = ["storage"]
@@ -51,4 +53,21 @@ async def get_errors(
     return await list_errors(principal.scope(database), limit, cursor, bucket=bucket)
 
 
+@post("/", status_code=202, responses=problem_responses(404, 409, 413), tags=TAGS)
+async def post_migration(
+    data: JSONBody[MigrateRequest],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    request: Request[Any, Any, Any],
+) -> MigrateAccepted:
+    """Copy the objects of one bucket into another, by a job that verifies each of them and can be resumed."""
+    require_admin(principal)
+    storage: Storage = request.app.state.storage
+    job_id = await defer_migration(principal.scope(database), storage, data, principal.id)
+    return MigrateAccepted(job_id=job_id, source=data.source, target=data.target)
+
+
 router = Router("/storage", route_handlers=[get_buckets, get_bucket_health, get_errors])
+migrate_router = Router(
+    "/catalog/migrate-buckets", route_handlers=[post_migration], request_max_body_size=MAX_JSON_BYTES
+)

@@ -14,6 +14,7 @@ from app.storage.bucket import Bucket
 from app.storage.faults import RETRY_AFTER_S, Fault, find_fault, to_error
 from app.storage.health import Health
 from app.storage.models import BucketEntry, HealthSummary
+from app.storage.mounts import Mounts
 from app.storage.record import Recorder
 from app.storage.registry import Buckets, open_buckets
 
@@ -40,15 +41,17 @@ class Call(msgspec.Struct, frozen=True):
 class Storage:
     """The buckets, their health and their error journal: what the composition root opens once."""
 
-    def __init__(self, buckets: Buckets, recorder: Recorder) -> None:
+    def __init__(self, buckets: Buckets, recorder: Recorder, mounts: Mounts) -> None:
         self.buckets = buckets
+        self.mounts = mounts
         self.recorder = recorder
         self.health = Health(buckets, self._on_outage)
         self._watch: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to probe."""
-        self._watch = asyncio.create_task(self.health.run(), name="bucket health")
+    async def start(self) -> None:
+        """Mount what was mounted, and begin to probe."""
+        await self.mounts.refresh()
+        self._watch = asyncio.create_task(self.health.run(self.mounts.refresh), name="bucket health")
 
     async def close(self) -> None:
         """Stop probing."""
@@ -153,7 +156,8 @@ def open_storage(settings: Settings, database: Database) -> Storage:
     Raises:
         SettingsError: a URL or a secret's reference that cannot be used.
     """
-    return Storage(open_buckets(settings), Recorder(database))
+    buckets = open_buckets(settings)
+    return Storage(buckets, Recorder(database), Mounts(buckets, database))
 
 
 def list_entries(storage: Storage) -> list[BucketEntry]:

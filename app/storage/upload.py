@@ -25,7 +25,12 @@ class Body:
         self._chunks = chunks
         self._length = length
         self.size = 0
-        self.part_bytes = max(PART_BYTES, -(-(length or 0) // (MAX_PARTS - 1)))
+        self.part_bytes = self.plan_part(length or 0)
+
+    @staticmethod
+    def plan_part(length: int) -> int:
+        """How large a part is, so that there are not too many."""
+        return max(PART_BYTES, -(-length // (MAX_PARTS - 1)))
 
     async def parts(self) -> AsyncIterator[bytes]:
         """The bytes, in pieces of about a part.
@@ -37,9 +42,9 @@ class Body:
         async for chunk in self._chunks:
             self.size += len(chunk)
             held += chunk
-            if len(held) >= self.part_bytes:
-                yield bytes(held)
-                held.clear()
+            while len(held) >= self.part_bytes:
+                yield bytes(held[: self.part_bytes])
+                del held[: self.part_bytes]
         if self._length is not None and self.size != self._length:
             raise InvalidInputError(
                 f"the body ended after {self.size:,} of {self._length:,} bytes; nothing was written"

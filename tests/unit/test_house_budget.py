@@ -42,6 +42,7 @@ TESTED_AS = {
     "analytics/child.py": "integration/api/test_query_limits.py",
     "ingest/admission.py": "integration/tombstones/test_service.py",
     "ingest/leftovers.py": "faults/test_kill.py",
+    "cli/buckets.py": "integration/storage/test_buckets.py",
     "web/openapi.py": "integration/api/test_openapi.py",
     "db/install.py": "integration/db/test_migrations.py",
     "db/lint.py": "sql/test_lints.py",
