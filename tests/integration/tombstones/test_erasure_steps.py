@@ -20,10 +20,21 @@ from tests.integration.tombstones.conftest import People, to_csv
 WHO = 300
 
 
+def start_segment(connection: "psycopg.Connection[Any]") -> None:
+    """What is written next is in a new WAL segment, with the whole page it is on.
+
+    A checkpoint removes or reuses the segments before its own: without this, the bytes of the load are in pg_wal or
+    not, by how full its segment was.
+    """
+    connection.execute("select pg_switch_wal()")
+    connection.execute("checkpoint")
+
+
 async def test_an_erasure_leaves_no_byte_and_a_receipt(people: People) -> None:
     values = people.own_bytes(WHO)
     notes = people.rows[WHO - 1]["notes"][-40:]
     with psycopg.connect(people.settings.database_url or "", autocommit=True) as connection:
+        start_segment(connection)
         # what a value was before is in the journal, and is the person's as well
         connection.execute("update lake.people set surname = 'Formerly-of-Ohlsdorf' where number = %s", [WHO])
         connection.execute("update lake.people set surname = 'Springfield' where number in (%s, 7)", [WHO])
@@ -112,6 +123,9 @@ async def test_without_a_step_the_last_scan_finds_the_bytes_and_with_it_they_go(
     async def skip(_: Any) -> dict[str, Any]:
         return found
 
+    with people.database_admin() as connection:
+        start_segment(connection)
+        connection.execute("update lake.people set surname = surname where number = %s", [WHO])
     erasure_id = await people.ask(str(WHO))
     with monkeypatch.context() as patched:
         patched.setitem(erasure_steps.RUN, step, skip)
