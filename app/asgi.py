@@ -13,7 +13,7 @@ from app.access.roles_routes import router as roles_router
 from app.access.routes import router as access_router
 from app.access.service import KeyAuthenticator
 from app.access.user_routes import router as users_router
-from app.analytics.child import QueryProcesses
+from app.analytics.processes import QueryProcesses
 from app.analytics.routes import router as analytics_router
 from app.catalog.routes import router as catalog_router
 from app.db.database import open_database

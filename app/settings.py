@@ -50,9 +50,14 @@ class ModelsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QuerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Upper limits of one analytic query; a request may ask for less, never for more."""
+    """Upper limits of one analytic query; a request may ask for less, never for more.
+
+    A client that takes its answer slower than a megabit a second may lag behind for `client_timeout_ms`; then the
+    query is stopped.
+    """
 
     timeout_ms: int = 30_000
+    client_timeout_ms: int = 30_000
     max_rows: int = 100_000
     memory_bytes: int = 1024**3
 

@@ -6,11 +6,11 @@ shows which relations it names; then against their rows.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from datafusion import DataFrame, RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
+from datafusion import DataFrame, RecordBatch, RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
 from datafusion.catalog import Catalog, Schema, SchemaProvider, Table
 
 from app.analytics.models import Limits
@@ -78,10 +78,43 @@ def plan_relations(sql: str, schemas: Mapping[str, pa.Schema]) -> list[str]:
     return relations.named
 
 
-async def run_query(
-    sql: str, schemas: Mapping[str, pa.Schema], mount: Mount, limits: Limits
-) -> tuple[pa.Table, bool]:
-    """The first `max_rows` rows of the answer, and whether there are more.
+class Rows:
+    """The first `max_rows` rows of an answer, a batch at a time; after it `truncated` says that there are more."""
+
+    def __init__(self, frame: DataFrame, stream: AsyncIterator[RecordBatch], max_rows: int) -> None:
+        self.planned: pa.Schema = frame.schema()
+        self.truncated = False
+        self._stream = stream
+        self._left = max_rows
+
+    async def next(self) -> pa.RecordBatch | None:
+        """The next batch, or None after the last. Batches know better than the plan which columns have no nulls.
+
+        Raises:
+            InvalidQueryError: the query failed while it ran.
+        """
+        if self.truncated:
+            return None
+        try:
+            async for batch in self._stream:
+                arrow = batch.to_pyarrow()
+                if arrow.num_rows:
+                    return self._first_of(arrow)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as exc:
+            raise _translate(exc) from exc
+        return None
+
+    def _first_of(self, batch: pa.RecordBatch) -> pa.RecordBatch | None:
+        self.truncated = batch.num_rows > self._left
+        batch = batch.slice(0, self._left)
+        self._left -= batch.num_rows
+        return batch if batch.num_rows else None
+
+
+async def run_query(sql: str, schemas: Mapping[str, pa.Schema], mount: Mount, limits: Limits) -> Rows:
+    """The rows of the answer as they come; nothing is computed that is not asked for.
 
     Raises:
         InvalidQueryError: the engine refuses the query, or it needs more memory than it may have.
@@ -93,7 +126,9 @@ async def run_query(
     try:
         await mount(context, named)
         frame = await asyncio.to_thread(context.sql_with_options, sql, _OPTIONS)
-        return await _collect(frame, limits.max_rows)
+        # the physical plan is made here, and may take as long as the query likes: not on the event loop
+        stream = await asyncio.to_thread(frame.execute_stream)
+        return Rows(frame, aiter(stream), limits.max_rows)
     except (LakewardError, asyncio.CancelledError):
         raise
     except BaseException as exc:
@@ -105,27 +140,6 @@ def empty_batch(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.array([], field.type) for field in table.schema], schema=table.schema
     )
-
-
-async def _collect(frame: DataFrame, max_rows: int) -> tuple[pa.Table, bool]:
-    schema = frame.schema()
-    batches: list[pa.RecordBatch] = []
-    rows = 0
-    # the physical plan is made here, and may take as long as the query likes: not on the event loop
-    stream = await asyncio.to_thread(frame.execute_stream)
-    async for batch in stream:
-        arrow = batch.to_pyarrow()
-        if rows + arrow.num_rows > max_rows:
-            batches.append(arrow.slice(0, max_rows - rows))
-            return _table(batches, schema), True
-        rows += arrow.num_rows
-        batches.append(arrow)
-    return _table(batches, schema), False
-
-
-def _table(batches: Sequence[pa.RecordBatch], planned: pa.Schema) -> pa.Table:
-    """The batches know better than the plan which columns have no nulls; Arrow takes no difference."""
-    return pa.Table.from_batches(batches, batches[0].schema if batches else planned)
 
 
 def _translate(exc: BaseException) -> BaseException:

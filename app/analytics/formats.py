@@ -1,97 +1,205 @@
-"""The five formats of an answer, chosen by `Accept`."""
+"""The five formats of an answer, chosen by `Accept`. Each is made a batch at a time, in the query's own process.
+
+Bytes that an encoder gives are whole rows, so that an answer can be ended after any of them: JSON and NDJSON with an
+error that says why, the others by breaking off (Arrow IPC without its end-of-stream mark, Parquet without its footer).
+"""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from app.analytics.models import QueryAnswer, QueryResult, ResultColumn
+from app.analytics.frames import Piece
+from app.analytics.plain import plan_flat, plan_microseconds, plan_plain, to_flat, to_plain
 from app.errors import InvalidInputError
 
-ENGINE = "datafusion"
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.stream"
+#: Rows and bytes that a row group of a Parquet answer has at most; they are held in memory.
+GROUP_ROWS, GROUP_BYTES = 131_072, 32 * 1024 * 1024
+#: Metadata of the last record batch (Arrow) or the footer (Parquet).
+TRUNCATED, ROW_COUNT = "lakeward.truncated", "lakeward.row_count"
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
 
-def to_answer(result: QueryResult) -> QueryAnswer:
-    """The answer as Struct, rows as lists in the order of the columns."""
-    table = _microseconds(result.table)
-    columns = [column.to_pylist() for column in table.columns]
-    return QueryAnswer(
-        columns=[ResultColumn(name=field.name, type=str(field.type)) for field in result.table.schema],
-        rows=[list(row) for row in zip(*columns, strict=True)],
-        row_count=table.num_rows,
-        truncated=result.truncated,
-        engine=ENGINE,
-        duration_ms=result.duration_ms,
-    )
+class Encoder(Protocol):
+    """An answer in one format, begun with the schema of its rows."""
+
+    def begin(self) -> Sequence[Piece]:
+        """What comes before the rows."""
+
+    def rows(self, batch: pa.RecordBatch) -> Sequence[Piece]:
+        """These rows; or nothing yet."""
+
+    def end(self, *, truncated: bool) -> Sequence[Piece]:
+        """What comes after the last row, as far as it is known here."""
 
 
-def _microseconds(table: pa.Table) -> pa.Table:
-    """Python's times end at microseconds, and the engine's own now() has nanoseconds; what is finer is cut off."""
-    for position, field in enumerate(table.schema):
-        kind = field.type
-        if pa.types.is_timestamp(kind) and kind.unit == "ns":
-            coarser: pa.DataType = pa.timestamp("us", kind.tz)
-        elif pa.types.is_time64(kind) and kind.unit == "ns":
-            coarser = pa.time64("us")
-        elif pa.types.is_duration(kind) and kind.unit == "ns":
-            coarser = pa.duration("us")
-        else:
-            continue
-        table = table.set_column(position, field.name, table.column(position).cast(coarser, safe=False))
-    return table
+class _Json:
+    def __init__(self, schema: pa.Schema) -> None:
+        self._columns = [{"name": field.name, "type": str(field.type)} for field in schema]
+        self._schema = plan_microseconds(schema)
+        self._any = False
+
+    def begin(self) -> Sequence[Piece]:
+        return [b'{"columns":', msgspec.json.encode(self._columns), b',"rows":[']
+
+    def rows(self, batch: pa.RecordBatch) -> Sequence[Piece]:
+        columns = [column.to_pylist() for column in to_plain(batch, self._schema).columns]
+        body = memoryview(msgspec.json.encode(list(zip(*columns, strict=True))))[1:-1]
+        pieces: Sequence[Piece] = [b",", body] if self._any else [body]
+        self._any = True
+        return pieces
+
+    def end(self, *, truncated: bool) -> Sequence[Piece]:
+        return []
 
 
-def _json(result: QueryResult) -> bytes:
-    return msgspec.json.encode(to_answer(result))
+class _Ndjson:
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = plan_microseconds(schema)
+        self._encoder = msgspec.json.Encoder()
+
+    def begin(self) -> Sequence[Piece]:
+        return []
+
+    def rows(self, batch: pa.RecordBatch) -> Sequence[Piece]:
+        return [self._encoder.encode_lines(to_plain(batch, self._schema).to_pylist())]
+
+    def end(self, *, truncated: bool) -> Sequence[Piece]:
+        return []
 
 
-def _ndjson(result: QueryResult) -> bytes:
-    return msgspec.json.Encoder().encode_lines(_microseconds(result.table).to_pylist())
+class _Sink(io.RawIOBase):
+    """What a writer wrote since it was last taken."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Piece) -> int:
+        self._pieces.append(bytes(piece))
+        return len(self._pieces[-1])
+
+    def take(self) -> list[bytes]:
+        pieces, self._pieces = self._pieces, []
+        return pieces
 
 
-def _csv(result: QueryResult) -> bytes:
-    sink = io.BytesIO()
-    pyarrow.csv.write_csv(_flat(result.table), sink)
-    return sink.getvalue()
+class _Csv:
+    def __init__(self, schema: pa.Schema) -> None:
+        self._sink = _Sink()
+        self._schema = plan_flat(schema)
+        self._writer = pyarrow.csv.CSVWriter(self._sink, self._schema)
+
+    def begin(self) -> Sequence[Piece]:
+        return self._sink.take()
+
+    def rows(self, batch: pa.RecordBatch) -> Sequence[Piece]:
+        self._writer.write_batch(to_flat(batch, self._schema))
+        return self._sink.take()
+
+    def end(self, *, truncated: bool) -> Sequence[Piece]:
+        self._writer.close()
+        return self._sink.take()
 
 
-def _flat(table: pa.Table) -> pa.Table:
-    """CSV has no lists: they become JSON texts."""
-    for position, field in enumerate(table.schema):
-        if pa.types.is_nested(field.type):
-            texts = [
-                None if value is None else msgspec.json.encode(value).decode()
-                for value in table.column(position).to_pylist()
-            ]
-            table = table.set_column(position, field.name, pa.array(texts, pa.string()))
-    return table
+class _Parquet:
+    def __init__(self, schema: pa.Schema) -> None:
+        self._sink = _Sink()
+        self._schema = schema
+        self._writer = pyarrow.parquet.ParquetWriter(self._sink, schema)
+        self._held: list[pa.RecordBatch] = []
+        self._count = 0
+
+    def begin(self) -> Sequence[Piece]:
+        return self._sink.take()
+
+    def rows(self, batch: pa.RecordBatch) -> Sequence[Piece]:
+        self._held.append(batch)
+        self._count += batch.num_rows
+        if (
+            sum(held.num_rows for held in self._held) >= GROUP_ROWS
+            or sum(held.nbytes for held in self._held) >= GROUP_BYTES
+        ):
+            self._write_group()
+        return self._sink.take()
+
+    def end(self, *, truncated: bool) -> Sequence[Piece]:
+        self._write_group()
+        self._writer.add_key_value_metadata(_metadata(truncated, self._count))
+        self._writer.close()
+        return self._sink.take()
+
+    def _write_group(self) -> None:
+        if self._held:
+            self._writer.write_table(pa.Table.from_batches(self._held, self._schema))
+            self._held = []
 
 
-def _parquet(result: QueryResult) -> bytes:
-    sink = io.BytesIO()
-    pyarrow.parquet.write_table(result.table, sink)
-    return sink.getvalue()
+class _Arrow:
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._count = 0
+
+    def begin(self) -> Sequence[Piece]:
+        return [self._schema.serialize()]
+
+    def rows(self, batch: pa.RecordBatch) -> Sequence[Piece]:
+        self._count += batch.num_rows
+        return [batch.serialize()]
+
+    def end(self, *, truncated: bool) -> Sequence[Piece]:
+        sink = io.BytesIO()
+        with pa.ipc.new_stream(sink, self._schema) as writer:
+            empty = pa.RecordBatch.from_arrays(
+                [pa.array([], f.type) for f in self._schema], schema=self._schema
+            )
+            writer.write_batch(empty, custom_metadata=_metadata(truncated, self._count))
+        # without the schema, which was the first of what was sent
+        return [sink.getbuffer()[self._schema.serialize().size :]]
 
 
-def _arrow(result: QueryResult) -> bytes:
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, result.table.schema) as writer:
-        writer.write_table(result.table)
-    return sink.getvalue()
+def _metadata(truncated: bool, rows: int) -> dict[str, str]:
+    return {TRUNCATED: "true" if truncated else "false", ROW_COUNT: str(rows)}
 
 
-FORMATS: dict[str, Callable[[QueryResult], bytes]] = {
-    JSON: _json,
-    "application/x-ndjson": _ndjson,
-    "text/csv": _csv,
-    "application/vnd.apache.parquet": _parquet,
-    ARROW: _arrow,
+FORMATS: dict[str, Callable[[pa.Schema], Encoder]] = {
+    JSON: _Json,
+    NDJSON: _Ndjson,
+    CSV: _Csv,
+    PARQUET: _Parquet,
+    ARROW: _Arrow,
 }
+
+
+class Answer:
+    """An answer in one format; takes batches as the engine has them."""
+
+    def __init__(self, media_type: str, schema: pa.Schema) -> None:
+        self._schema = plan_plain(schema)
+        self._encoder = FORMATS[media_type](self._schema)
+
+    def begin(self) -> Sequence[Piece]:
+        """What comes before the rows."""
+        return self._encoder.begin()
+
+    def rows(self, batch: pa.RecordBatch) -> Sequence[Piece]:
+        """The rows of a batch, or of those before it."""
+        return self._encoder.rows(to_plain(batch, self._schema))
+
+    def end(self, *, truncated: bool) -> Sequence[Piece]:
+        """What is left."""
+        return self._encoder.end(truncated=truncated)
 
 
 def plan_format(accept: str) -> str:

@@ -1,9 +1,8 @@
-"""Analytic queries: what is asked for and what is answered."""
+"""Analytic queries: what is asked for."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-import pyarrow as pa
 
 
 class QueryRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,30 +28,3 @@ class RelationColumns(msgspec.Struct, frozen=True):
     schema_name: str
     names: list[str]
     types: list[str]
-
-
-class QueryResult(msgspec.Struct, frozen=True):
-    """The rows; `truncated`: there are more than `max_rows`; `rescue_used`: a bucket did not answer."""
-
-    table: pa.Table
-    truncated: bool
-    duration_ms: float
-    rescue_used: bool = False
-
-
-class ResultColumn(msgspec.Struct, frozen=True):
-    """A column of the answer with its Arrow type."""
-
-    name: str
-    type: str
-
-
-class QueryAnswer(msgspec.Struct, frozen=True):
-    """The answer as JSON."""
-
-    columns: list[ResultColumn]
-    rows: list[list[Any]]
-    row_count: int
-    truncated: bool
-    engine: str
-    duration_ms: float
