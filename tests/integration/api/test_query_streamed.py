@@ -180,8 +180,10 @@ def test_an_error_in_the_middle_is_seen_in_every_format(api: Api) -> None:
     assert ended == {"outcome": "invalid_query", "rows": document["row_count"]}
     *lines, last = ask(api, LATE, NDJSON).text.splitlines()
     assert "error" in json.loads(last) and "n" in json.loads(lines[-1])
-    for media_type in (ARROW, PARQUET, "text/csv"):
-        with pytest.raises(httpx.RemoteProtocolError, match="incomplete|without"):
+    # a Parquet file of these is so small that nothing of it is out yet when the query fails
+    problem(ask(api, LATE, PARQUET), 400, "invalid_query")
+    for media_type in (ARROW, "text/csv"):
+        with pytest.raises(httpx.RemoteProtocolError, match=r"incomplete|without"):
             ask(api, LATE, media_type)
         assert audited(api, 1)[0]["outcome"] == "invalid_query"
     wait_until_idle()
@@ -209,7 +211,9 @@ def test_rows_that_cannot_be_recorded_are_not_sent(api: Api, sql: str) -> None:
             "select pg_get_functiondef(p.oid) from pg_proc p where p.proname = 'append_audit'"
         ).fetchone()
         assert body is not None
-        broken = re.sub(r"(AS \$\w*\$).*(\$\w*\$)", r"\1 select 1 / 0 = 1 \2", body[0], flags=re.DOTALL)
+        broken = re.sub(
+            r"(AS \$\w*\$).*(\$\w*\$)", r"\1 begin raise exception 'full'; end \2", body[0], flags=re.DOTALL
+        )
         try:
             owner.execute(broken)
             answer = ask(api, sql, NDJSON)
