@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal picks some;
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal,tpch picks some;
 LAKEWARD_BENCH_QUICK=1 measures less.
 """
 
@@ -15,13 +15,22 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import embed, http, ingest, journal, profiles, search, start, tombstones, views
+from tests.benchmarks import embed, http, ingest, journal, profiles, search, start, tombstones, tpch, views
 from tests.benchmarks.corpus import load_corpus
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.home import QUICK, open_home
 
-PARTS = ("search", "http", "ingest", "embed", "start", "views", "tombstones", "profiles", "journal")
-PACKAGES = ("psycopg", "pgvector", "litestar", "uvicorn", "duckdb", "onnxruntime", "adbc-driver-postgresql")
+PARTS = ("search", "http", "ingest", "embed", "start", "views", "tombstones", "profiles", "journal", "tpch")
+PACKAGES = (
+    "psycopg",
+    "pgvector",
+    "litestar",
+    "uvicorn",
+    "duckdb",
+    "datafusion",
+    "onnxruntime",
+    "adbc-driver-postgresql",
+)
 
 
 def main() -> None:
@@ -30,8 +39,9 @@ def main() -> None:
     if unknown := set(wanted) - set(PARTS):
         sys.exit(f"LAKEWARD_BENCH_ONLY: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     figures: list[Figure] = []
-    _say("loading the corpus")
-    corpus = load_corpus()
+    if {"search", "http", "tombstones", "embed"} & set(wanted):
+        _say("loading the corpus")
+        corpus = load_corpus()
     with open_home() as home:
         if {"search", "http", "tombstones"} & set(wanted):
             _say(f"building an index of {len(corpus.glosses):,} vectors, then searching")
@@ -52,6 +62,9 @@ def main() -> None:
         if "journal" in wanted:
             _say("keeping a journal")
             figures += journal.measure(home)
+        if "tpch" in wanted:
+            _say(f"asking TPC-H at scale factor {tpch.SCALE:g}")
+            figures += tpch.measure(home)
         if "embed" in wanted:
             _say("embedding")
             figures += embed.measure(corpus)
