@@ -26,6 +26,7 @@ from app.jobs.routes import router as jobs_router
 from app.journal.refusals import Refusals
 from app.journal.routes import router as journal_router
 from app.models.registry import create_embedder
+from app.moves.routes import router as moves_router
 from app.profiles.explain_routes import router as explain_router
 from app.profiles.routes import router as profiles_router
 from app.settings import Settings
@@ -53,6 +54,7 @@ ROUTERS = [
     users_router,
     catalog_router,
     delta_router,
+    moves_router,
     views_router,
     tombstones_router,
     erasures_router,

@@ -4,6 +4,7 @@ from app.access.users import end_idle_users
 from app.db.database import Database, open_database
 from app.db.lint import verify
 from app.delta.compaction import defer_due
+from app.delta.folders import remove_orphans
 from app.delta.places import Places
 from app.delta.tasks import register as register_delta
 from app.ingest.tasks import register as register_ingest
@@ -12,6 +13,7 @@ from app.journal.sealing import flush
 from app.journal.service import renew_partitions
 from app.models.protocol import Embedder
 from app.models.registry import create_embedder
+from app.moves.tasks import register as register_moves
 from app.settings import Settings
 from app.storage.service import Storage, open_storage
 from app.storage.tasks import register as register_storage
@@ -22,7 +24,7 @@ from app.vectors.tasks import register as register_vectors
 SEAL_S = 60.0
 #: A month's partitions are made two months ahead; what writes into them is made anew when the month begins.
 PARTITIONS_S = 3600.0
-#: How often it is looked for bucket datasets that are to be compacted.
+#: How often it is looked for bucket datasets that are to be compacted, and for folders in which there is none.
 COMPACTION_S = 3600.0
 #: How often it is looked for people's sessions that sit in an open transaction.
 IDLE_S = 60.0
@@ -36,9 +38,11 @@ def build_queue(database: Database, embedder: Embedder, settings: Settings, stor
     register_erasure(queue, settings)
     register_storage(queue, storage)
     register_delta(queue, places)
+    register_moves(queue, places)
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
     queue.repeat("compaction", COMPACTION_S, lambda: defer_due(database))
+    queue.repeat("orphans", COMPACTION_S, lambda: remove_orphans(database, places))
     queue.repeat("idle logins", IDLE_S, lambda: end_idle_users(database))
     return queue
 

@@ -9,7 +9,7 @@ begin
     'schema_version', 'deployment', 'relation', 'dataset', 'dataset_column', 'dataset_file', 'rejected_row', 'profile', 'binding',
     'api_key', 'job', 'vector_index', 'index_variant', 'access_role', 'secret', 'safe_view', 'safe_view_base',
     'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal', 'journal_seal', 'audit_entry', 'bucket_dataset',
-    'storage_error', 'profile_bucket'
+    'storage_error', 'profile_bucket', 'bucket_folder'
   ] loop
     execute format('alter table lakeward.%I enable row level security', relation);
     execute format('drop policy if exists own_part on lakeward.%I', relation);

@@ -17,9 +17,11 @@ BATCH_BYTES = 4 * 1024 * 1024
 
 @contextmanager
 def open_rows(
-    dsn: str, role: str, statement: sql.Composed, *, timeout_ms: int
+    dsn: str, role: str, statement: sql.Composed, *, timeout_ms: int, snapshot: str | None = None
 ) -> Iterator[pa.RecordBatchReader]:
     """The answer to a statement as record batches; read them before the context ends. Blocking.
+
+    With a `snapshot` (pg_export_snapshot) it is what the exporting transaction sees, which must still be open.
 
     Raises:
         ForbiddenError: the role may not read it.
@@ -28,6 +30,8 @@ def open_rows(
     try:
         with dbapi.connect(make_conninfo(dsn)) as connection, connection.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read, read only")
+            if snapshot is not None:
+                cursor.execute(sql.SQL("set transaction snapshot {}").format(snapshot).as_string(None))
             cursor.execute(
                 "select set_config('statement_timeout', $1, true), set_config('search_path', 'pg_catalog', true), "
                 "set_config('role', $2, true)",

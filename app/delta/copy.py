@@ -26,9 +26,14 @@ def stored_schema(columns: Sequence[StoredType], scales: dict[str, int]) -> pa.S
 
 @contextmanager
 def open_copy(
-    dsn: str, role: str, table: sql.Identifier, columns: Sequence[StoredType], scales: dict[str, int]
+    dsn: str,
+    role: str,
+    table: sql.Identifier,
+    columns: Sequence[StoredType],
+    scales: dict[str, int],
+    snapshot: str | None = None,
 ) -> Iterator[pa.RecordBatchReader]:
-    """All rows of a table as `role` sees them.
+    """All rows of a table as `role` sees them, or saw them in a `snapshot` (app.db.adbc).
 
     Raises:
         ConflictError: a number has more digits than 38, which files cannot hold.
@@ -42,8 +47,24 @@ def open_copy(
         for column in columns
     )
     statement = sql.SQL("select {} from {}").format(names, table)
-    with open_rows(dsn, role, statement, timeout_ms=TIMEOUT_MS) as reader:
+    with open_rows(dsn, role, statement, timeout_ms=TIMEOUT_MS, snapshot=snapshot) as reader:
         yield pa.RecordBatchReader.from_batches(schema, _convert(reader, schema))
+
+
+def read_scales(
+    dsn: str, role: str, table: sql.Identifier, columns: Sequence[StoredType], snapshot: str | None = None
+) -> dict[str, int]:
+    """The digits after the point that each numeric column has at most."""
+    names = [column.name for column in columns if column.type == "numeric"]
+    if not names:
+        return {}
+    parts = sql.SQL(", ").join(
+        sql.SQL("coalesce(max(scale({})), 0)").format(sql.Identifier(name)) for name in names
+    )
+    statement = sql.SQL("select {} from {}").format(parts, table)
+    with open_rows(dsn, role, statement, timeout_ms=TIMEOUT_MS, snapshot=snapshot) as reader:
+        row = reader.read_all().to_pylist()[0]
+    return dict(zip(names, (int(value) for value in row.values()), strict=True))
 
 
 def _convert(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -1,9 +1,11 @@
 """Where a bucket's folders are, and what happens when a bucket does not answer (app.storage.service)."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from typing import TypeVar
 
+import obstore
 from datafusion import SessionContext
 
 from app.delta.models import BucketDataset, Place
@@ -33,6 +35,31 @@ class Places:
         """
         self._storage.buckets.get_for_write(bucket)
 
+    async def require(self, bucket: str) -> None:
+        """There is a bucket of this name, and it answers.
+
+        Raises:
+            UnavailableError: there is none, or it does not answer.
+        """
+
+        async def nothing(_: Bucket) -> None:
+            return None
+
+        await self._storage.health.check(self._storage.buckets.get_for_write(bucket).name)
+        await self._storage.write(Call(bucket, "export"), nothing)
+
+    async def remove(self, bucket: str, location: str) -> int:
+        """Delete every object of a folder; how many.
+
+        Raises:
+            UnavailableError: the bucket does not answer.
+        """
+
+        async def run(found: Bucket) -> int:
+            return await asyncio.to_thread(_remove, found, location)
+
+        return await self._storage.write(Call(bucket, "clean up", location), run)
+
     async def read(self, bucket: str, location: str, operation: str, act: Callable[[Bucket], T]) -> Answer[T]:
         """What `act` reads from the bucket, or from the rescue bucket when that one does not answer.
 
@@ -61,6 +88,18 @@ class Places:
                 raise
 
         return await self._storage.write(Call(dataset.bucket, operation, dataset.location), run)
+
+
+def _remove(bucket: Bucket, location: str) -> int:
+    removed = 0
+    for batch in bucket.store.list(location, chunk_size=1000):
+        obstore.delete(bucket.store, [str(item["path"]) for item in batch])
+        removed += len(batch)
+    folder = bucket.local_path(location)
+    if folder is not None:
+        # the empty folders, which an object store does not have
+        shutil.rmtree(folder, ignore_errors=True)
+    return removed
 
 
 def find_place(bucket: Bucket, location: str) -> Place:

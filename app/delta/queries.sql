@@ -78,3 +78,28 @@ where b.format = 'delta'
     select from lakeward.job j where j.kind = %(kind)s and j.subject = d.name and j.state in ('queued', 'running')
   )
 order by d.name;
+
+-- begin_folder --
+insert into lakeward.bucket_folder (bucket, location) values (%(bucket)s, %(location)s);
+
+-- hold_folder --
+-- Whoever removes folders leaves out what is locked.
+select f.begun_at from lakeward.bucket_folder f where f.bucket = %(bucket)s and f.location = %(location)s for update;
+
+-- next_orphan --
+-- A folder in which no dataset is and at which nobody is at work.
+select f.bucket, f.location from lakeward.bucket_folder f
+where f.begun_at < clock_timestamp() - make_interval(secs => %(older_s)s)
+  and (f.bucket, f.location) > (%(bucket)s::text, %(location)s::text)
+  and (%(only)s::text is null or f.location = %(only)s)
+  and not exists (select from lakeward.bucket_dataset b where b.location = f.location)
+order by f.bucket, f.location
+limit 1
+for update skip locked;
+
+-- is_used --
+-- Asked once the folder is locked: its writer may have committed while that was being done.
+select exists (select from lakeward.bucket_dataset b where b.location = %(location)s);
+
+-- forget_folder --
+delete from lakeward.bucket_folder f where f.bucket = %(bucket)s and f.location = %(location)s;

@@ -37,3 +37,11 @@ bucket_dataset = Table(
     CheckConstraint("format in ('delta', 'parquet')", name="format_check"),
     CheckConstraint("format = 'delta' or delta_version is null", name="check"),
 )
+
+bucket_folder = Table(
+    "bucket_folder",
+    metadata,
+    Column("bucket", Text, primary_key=True),
+    Column("location", Text, primary_key=True),
+    Column("begun_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+)

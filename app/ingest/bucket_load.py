@@ -14,8 +14,9 @@ from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
 from app.delta import log
-from app.delta.copy import open_copy
+from app.delta.copy import open_copy, read_scales
 from app.delta.find import find_keys
+from app.delta.folders import begin_folder, hold_folder
 from app.delta.models import BucketDataset, Place, StoredType, Written
 from app.delta.places import Places
 from app.delta.service import (
@@ -90,6 +91,9 @@ async def publish_to_bucket(
     types: dict[str, str] = {} if overwrites else {column.name: column.type for column in existing}
     if load_plan.step == "replace_table":
         await refuse_broken_views(transaction, dataset, loaded)
+    if is_new:
+        await begin_folder(database.owner(), target)
+        await hold_folder(transaction, target)
     files = None if is_new else await list_files(places, target)
     await check_keys(database, files, loaded, types, load_plan)
     written = await write_rows(database, places, target, files, loaded, types, load_plan)
@@ -161,12 +165,12 @@ async def write_rows(
     """
     owner = database.deployment.owner_role
     columns = [StoredType(name=c.name, type=types.get(c.name, c.type)) for c in loaded.columns]  # type: ignore[arg-type]
-    scales = await asyncio.to_thread(_scales, database.service_dsn, owner, loaded.table, columns)
+    table = statements.table(loaded.table)
+    scales = await asyncio.to_thread(read_scales, database.service_dsn, owner, table, columns)
     if files is not None and plan.step in ("append", "merge"):
         scales |= file_scales(files)
 
     def run(place: Place) -> Written:
-        table = sql.Identifier(statements.LAKE, loaded.table)
         with open_copy(database.service_dsn, owner, table, columns, scales) as reader:
             rows = Kept(reader)
             try:
@@ -185,20 +189,6 @@ def _write(place: Place, pinned: int | None, rows: pa.RecordBatchReader, plan: L
         return log.merge(place, pinned, rows, plan.row_key)
     mode: log.Mode = "append" if plan.step == "append" else "overwrite"
     return log.create_or_append(place, pinned, rows, mode)
-
-
-def _scales(dsn: str, role: str, table: str, columns: list[StoredType]) -> dict[str, int]:
-    """The digits after the point that each numeric column has at most."""
-    names = [column.name for column in columns if column.type == "numeric"]
-    if not names:
-        return {}
-    parts = sql.SQL(", ").join(
-        sql.SQL("coalesce(max(scale({})), 0)").format(sql.Identifier(name)) for name in names
-    )
-    statement = sql.SQL("select {} from {}").format(parts, sql.Identifier(statements.LAKE, table))
-    with open_rows(dsn, role, statement, timeout_ms=TIMEOUT_MS) as reader:
-        row = reader.read_all().to_pylist()[0]
-    return dict(zip(names, (int(value) for value in row.values()), strict=True))
 
 
 async def check_keys(

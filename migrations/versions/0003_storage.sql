@@ -33,3 +33,12 @@ create table lakeward.profile_bucket (
   profile_id text primary key references lakeward.profile (id) on delete cascade,
   mounted_at timestamptz not null default now()
 );
+
+-- Folders that were begun for the files of a dataset. One that no dataset is in was left by a writer that died, or by a dataset that
+-- was deleted, and may be removed; what was not begun here is never touched. Its writer holds a lock on the row.
+create table lakeward.bucket_folder (
+  bucket text not null,
+  location text not null,
+  begun_at timestamptz not null default clock_timestamp(),
+  primary key (bucket, location)
+);

@@ -1,0 +1,1 @@
+"""Datasets copied between Postgres and buckets: exported into files, materialized into tables."""
