@@ -19,6 +19,13 @@ from app.errors import InternalError, InvalidQueryError, LakewardError
 #: Registers the relations that a query names, by their names, in its context.
 Mount = Callable[[SessionContext, Sequence[str]], Awaitable[None]]
 
+#: What tests/benchmarks/tpch.py showed. A join is much cheaper when every core reads the whole smaller side than when
+#: both sides are dealt out among the cores; that side is then held once, as it would be in parts.
+TUNED = {
+    "datafusion.execution.batch_size": "16384",
+    "datafusion.optimizer.hash_join_single_partition_threshold": str(64 * 1024 * 1024),
+    "datafusion.optimizer.hash_join_single_partition_threshold_rows": "2000000",
+}
 CATALOG, SCHEMA = "lakeward", "profile"
 _OPTIONS = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 _QUALIFIER = re.compile(rf"\b{CATALOG}\.{SCHEMA}\.")
@@ -52,6 +59,8 @@ def _context(memory_bytes: int) -> tuple[SessionContext, Catalog]:
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_information_schema(False)
     )
+    for name, value in TUNED.items():
+        config = config.set(name, value)
     runtime = RuntimeEnvBuilder().with_fair_spill_pool(memory_bytes).with_disk_manager_os()
     context = SessionContext(config, runtime)
     catalog = Catalog.memory_catalog()

@@ -73,7 +73,8 @@ def _govern(context: SessionContext, relation: GovernedFiles) -> DataFrame:
         frame, {column.name: _cast(column.name, casts.get(column.name)) for column in relation.stored}
     )
     if relation.filter_tree is not None:
-        frame = frame.filter(frame.parse_sql_expr(filter_expression(relation.filter_tree)))
+        condition = filter_expression(relation.filter_tree, _decimals(frame.schema()))
+        frame = frame.filter(frame.parse_sql_expr(condition))
     return _select(frame, {column.name: _shown(column) for column in relation.columns})
 
 
@@ -106,6 +107,14 @@ def _casts(schema: pa.Schema, relation: GovernedFiles) -> dict[str, str | None]:
     if not relation.foreign:
         return {column.name: engine_cast(column.type) for column in relation.stored}
     return {field.name: plan_foreign(field.name, field.type)[1] for field in schema}
+
+
+def _decimals(schema: pa.Schema) -> dict[str, tuple[int, int]]:
+    return {
+        field.name: (field.type.precision, field.type.scale)
+        for field in schema
+        if pa.types.is_decimal128(field.type)
+    }
 
 
 def _gone(context: SessionContext, relation: GovernedFiles, schema: pa.Schema) -> DataFrame:

@@ -7,8 +7,10 @@ from 1677 to 2262, so dates are taken apart. A timestamp is expected in microsec
 """
 
 import hashlib
+import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import msgspec
 import pyarrow as pa
@@ -42,6 +44,9 @@ _INFIX = {
     "like": "like",
 }
 _SUFFIX = {"is_null": "is null", "is_true": "is true", "is_false": "is false"}
+#: What compares its arguments with each other, in one type.
+_COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "distinct", "not_distinct", "between", "in"}
+_NUMBER = re.compile(r"-?0*([0-9]*)(?:\.([0-9]*?)0*)?")
 _SHOWN = " " + string.punctuation
 _HASH = "lakeward_hash"
 
@@ -57,8 +62,15 @@ class HmacKey(msgspec.Struct, frozen=True):
         return "HmacKey(…)"
 
 
-def filter_expression(tree: Node) -> str:
+#: Digits and scale of a decimal128.
+Digits: TypeAlias = tuple[int, int]
+
+
+def filter_expression(tree: Node, decimals: Mapping[str, Digits] | None = None) -> str:
     """The tree of `app.views.filter.plan_filter` as a boolean SQL expression over columns of the base's own names.
+
+    With `decimals`, the types of its numeric columns as far as they are known, those that are compared with what fits
+    them are compared as they are: so the engine prunes files and knows how many rows are left. The answer is the same.
 
     Raises:
         InternalError: it is no such tree; like the Postgres compiler, this one believes nothing that it does not know.
@@ -70,7 +82,32 @@ def filter_expression(tree: Node) -> str:
     args = tree.get("args")
     if not isinstance(args, list) or not args:
         raise _not_a_tree(tree)
-    return _call(tree, [filter_expression(arg) for arg in args])
+    if shared := _shared_digits(tree.get("op"), args, decimals or {}):
+        return _call(tree, [_as_it_is(arg, shared) for arg in args])
+    return _call(tree, [filter_expression(arg, decimals) for arg in args])
+
+
+def _shared_digits(op: object, args: list[Node], decimals: Mapping[str, Digits]) -> Digits | None:
+    """The one decimal type of the columns that are compared, if the literals fit it."""
+    found = {decimals.get(str(arg["column"])) for arg in args if "column" in arg}
+    shared = found.pop() if len(found) == 1 else None
+    if op not in _COMPARISONS or shared is None:
+        return None
+    literals = [str(arg["literal"]) for arg in args if "literal" in arg]
+    plain = all(arg.get("type") == "numeric" and ("column" in arg or "literal" in arg) for arg in args)
+    return shared if plain and all(_fits(text, shared) for text in literals) else None
+
+
+def _fits(text: str, digits: Digits) -> bool:
+    number = _NUMBER.fullmatch(text)
+    precision, scale = digits
+    return number is not None and len(number[1]) <= precision - scale and len(number[2] or "") <= scale
+
+
+def _as_it_is(arg: Node, digits: Digits) -> str:
+    if "column" in arg:
+        return _identifier(str(arg["column"]))
+    return f"arrow_cast({_quote(str(arg['literal']))}, 'Decimal128({digits[0]}, {digits[1]})')"
 
 
 def _call(tree: Node, args: list[str]) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import struct
 from datetime import date
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -85,6 +86,34 @@ def test_text_of_any_arrow_type(kind, action, result):
     (found,) = ask(context, redaction_expression("v", "text", action, *kept))
     assert found == result if action != "hash" else len(str(found)) == 64
     assert ask(context, filter_expression(plan_filter("lower(v) = 'alice'", {"v": "text"}).tree)) == [True]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected", "widened"),
+    [
+        ("p >= -0.5", [True, True, False, True], False),
+        ("p > 9999999.985", [False, True, False, False], True),
+        ("p < 1e20", [True, True, True, True], True),
+        ("p in (1.50, -1000000, 9999999.990)", [False, True, False, True], False),
+        ("p in (1.50, -10000000)", [False, False, False, True], True),
+        ("p between 0 and 1.5", [True, False, False, True], False),
+        ("p = p", [True, True, True, True], False),
+        ("p = q", [True, False, False, True], True),
+        ("p is distinct from 1.5", [True, True, True, False], False),
+        ("coalesce(p, 0) = 0", [True, False, False, False], True),
+        ("p = 0 and q = 1.500", [False, False, False, False], False),
+    ],
+)
+def test_decimals_are_compared_as_they_are_where_the_answer_is_the_same(condition, expected, widened):
+    values = [Decimal(text) for text in ("0.00", "9999999.99", "-9999999.99", "1.50")]
+    context = context_of(
+        p=pa.array(values, pa.decimal128(9, 2)),
+        q=pa.array([value / 10 if value > 2 else abs(value) for value in values], pa.decimal128(38, 10)),
+    )
+    tree = plan_filter(condition, {"p": "numeric", "q": "numeric"}).tree
+    narrow = filter_expression(tree, {"p": (9, 2), "q": (38, 10)})
+    assert ask(context, narrow) == ask(context, filter_expression(tree)) == expected
+    assert ("Decimal256" in narrow) is widened
 
 
 @pytest.mark.parametrize(
