@@ -1,6 +1,5 @@
 """bucket: list, health, errors, and the objects in it."""
 
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import rich_click as click
 from app.cli.catalog import Counted
 from app.cli.client import segment
 from app.cli.output import duration, moment, note, say, show_json, show_table
+from app.cli.part_file import part_file
 from app.cli.session import YES, Session, confirm, connected
 from app.cli.watch import transfer_progress
 from app.errors import InvalidFileError, UnavailableError
@@ -155,19 +155,13 @@ def get_object(session: Session, name: str, key: str, file: Path | None) -> None
                 sys.stdout.buffer.write(piece)
             return
         size = int(response.headers["Content-Length"])
-        part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        try:
-            with transfer_progress("fetching", key, size) as got, part.open("xb") as out:
-                for piece in response.iter_raw():
-                    out.write(piece)
-                    got(len(piece))
-            if part.stat().st_size != size:
-                raise UnavailableError(
-                    f"{key} broke off after {part.stat().st_size:,} of {size:,} bytes; try again"
-                )
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        with transfer_progress("fetching", key, size) as got, part_file(target) as out:
+            fetched = 0
+            for piece in response.iter_raw():
+                fetched += out.write(piece)
+                got(len(piece))
+            if fetched != size:
+                raise UnavailableError(f"{key} broke off after {fetched:,} of {size:,} bytes; try again")
     document = {"bucket": name, "key": key, "file": str(target), "size": size}
     if session.as_json:
         show_json(document)

@@ -104,7 +104,9 @@ class Api:
         """The answer to a JSON body, to be read piece by piece."""
         with (
             self._failures(),
-            self._http.stream("POST", path, json=_present(body), headers={"Accept": accept}) as response,
+            self._http.stream(
+                "POST", path, json=_present(body), headers={"Accept": accept}, timeout=_timeout(LONG_S)
+            ) as response,
         ):
             if response.is_error:
                 response.read()

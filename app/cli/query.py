@@ -1,39 +1,43 @@
 """query."""
 
-import os
-import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import httpx
 import rich_click as click
 
-from app.cli.output import duration, excerpt, get_console, note, printable, say, show_fields, show_table
+from app.cli.answer import show_answer, show_count
+from app.cli.chart import MAX_POINTS, plan_chart
+from app.cli.client import LONG_S, Api
+from app.cli.drawing import draw_chart
+from app.cli.output import get_console, note, say, show_json
+from app.cli.part_file import part_file
+from app.cli.received import MEDIA_TYPES, READERS, Told, raise_failure
 from app.cli.session import Session, connected
-from app.errors import InvalidInputError
+from app.cli.watch import transfer_progress
+from app.errors import UnavailableError
 
-ACCEPT = {
-    "json": "application/json",
-    "ndjson": "application/x-ndjson",
-    "csv": "text/csv",
-    "arrow": "application/vnd.apache.arrow.stream",
-    "parquet": "application/vnd.apache.parquet",
-}
 BINARY = {"arrow", "parquet"}
-#: More rows than this are for a file.
-SHOWN_ROWS = 200
-#: A column narrower than this is not readable; then each row is shown below the other.
-NARROWEST = 8
+#: So many rows of a table are fetched, for their number; more are for a file.
+TABLE_ROWS = MAX_POINTS
 
 
 @click.command()
 @click.argument("sql", metavar='"SQL"')
 @click.option("--as", "profile", metavar="PROFILE", help="As the reader of this profile.")
-@click.option("--format", "answer_format", type=click.Choice(list(ACCEPT)), help="Instead of a table.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file to write the answer to.")
-@click.option("--max-rows", type=int, help="At most so many rows.")
-@click.option("--timeout-ms", type=int, help="At most so long.")
+@click.option("--format", "answer_format", type=click.Choice(list(MEDIA_TYPES)), help="Instead of a table.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file to write all rows to; its ending (.parquet, .csv, .arrow, .ndjson, .json) is the format.",
+)
+@click.option(
+    "--chart", is_flag=True, help="A bar or a line instead of a table, as the columns' types have it."
+)
+@click.option("--max-rows", type=click.IntRange(min=1), help="At most so many rows.")
+@click.option("--timeout-ms", type=click.IntRange(min=1), help="At most so long.")
 @connected()
 def query(
     session: Session,
@@ -41,89 +45,119 @@ def query(
     profile: str | None,
     answer_format: str | None,
     out: Path | None,
+    chart: bool,
     max_rows: int | None,
     timeout_ms: int | None,
 ) -> None:
     """Run one analytic SELECT over the relations that the reader may see; "-" reads it from stdin."""
+    chosen = _plan_format(answer_format, out, chart=chart, as_json=session.as_json)
     body = {
         "sql": sys.stdin.read() if sql == "-" else sql,
-        "max_rows": max_rows,
+        "max_rows": max_rows or (TABLE_ROWS if chosen is None else None),
         "timeout_ms": timeout_ms,
     }
-    chosen = _plan_format(answer_format, out, session.as_json)
     api = session.as_reader(profile) if profile else session.api
     if chosen is None:
-        _show(api.post("/query/sql", body))
-        return
-    with api.download("/query/sql", body, ACCEPT[chosen]) as response:
-        _write(response.iter_bytes(), out, newline=chosen == "json")
-        if response.headers.get("X-Lakehouse-Truncated") == "true":
-            note("there are more rows than were answered; raise --max-rows, or the server's query.max_rows")
-
-
-def _plan_format(answer_format: str | None, out: Path | None, as_json: bool) -> str | None:
-    """The format, or None for a table."""
-    if as_json:
-        if answer_format not in (None, "json"):
-            raise click.UsageError(f"--json and --format {answer_format} are two answers; choose one")
-        return "json"
-    if answer_format is None and out is not None:
-        named = out.suffix.removeprefix(".").lower()
-        if named not in ACCEPT:
-            raise click.UsageError(f"what shall {out.name} be? say so with --format ({', '.join(ACCEPT)})")
-        return named
-    if answer_format in BINARY and out is None and sys.stdout.isatty():
-        raise click.UsageError(f"{answer_format} is not for a terminal; add --out FILE")
-    return answer_format
-
-
-def _write(pieces: Iterable[bytes], out: Path | None, *, newline: bool) -> None:
-    if out is None:
-        _copy(pieces, sys.stdout.buffer, newline)
-        sys.stdout.flush()
-        return
-    # beside it and renamed at the end, so that a query that fails leaves what was there
-    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    try:
-        with part.open("wb") as file:
-            _copy(pieces, file, newline)
-        size = part.stat().st_size
-        part.replace(out)
-    except OSError as exc:
-        raise InvalidInputError(f"cannot write {out}: {os.strerror(exc.errno or 0)}") from exc
-    finally:
-        part.unlink(missing_ok=True)
-    note(f"{out}: {size:,} bytes")
-
-
-def _copy(pieces: Iterable[bytes], file: BinaryIO, newline: bool) -> None:
-    for piece in pieces:
-        file.write(piece)
-    if newline:
-        file.write(b"\n")
-
-
-def _show(answer: dict[str, Any]) -> None:
-    names = [printable(column["name"]) for column in answer["columns"]]
-    shown = answer["rows"][:SHOWN_ROWS]
-    if len(names) * (NARROWEST + 2) <= get_console().width:
-        headers = [
-            name + _mark(column["type"]) for name, column in zip(names, answer["columns"], strict=True)
-        ]
-        show_table(headers, ([_value(value) for value in row] for row in shown), none="no rows")
+        _show(api, body, chart=chart)
+    elif out is None:
+        _print(api, body, chosen)
     else:
-        for number, row in enumerate(shown, 1):
-            say(f"row {number}", "bold")
-            show_fields([(name, _value(value)) for name, value in zip(names, row, strict=True)])
-    count = answer["row_count"]
-    left_out = f", {count - len(shown):,} not shown: use --format or --out" if count > len(shown) else ""
-    more = ", and there are more" if answer["truncated"] else ""
-    say(f"{count:,} row{'s' * (count != 1)}{more}{left_out}; {duration(answer['duration_ms'])}", "dim")
+        _save(session, api, body, chosen, out)
 
 
-def _mark(arrow_type: str) -> str:
-    return "#" if arrow_type.startswith(("int", "uint", "float", "double", "decimal")) else ""
+def _plan_format(answer_format: str | None, out: Path | None, *, chart: bool, as_json: bool) -> str | None:
+    """The format, or None for a table or a chart."""
+    if chart and (answer_format or out or as_json):
+        raise click.UsageError("--chart draws for people; --format, --out and --json do not go with it")
+    if out is not None:
+        named = out.suffix.removeprefix(".").lower()
+        if answer_format is None and named not in MEDIA_TYPES:
+            endings = ", ".join(f".{ending}" for ending in MEDIA_TYPES)
+            raise click.UsageError(f"'{out.name}' has none of the endings {endings}; or say --format.")
+        return answer_format or named
+    if as_json and answer_format not in (None, "json"):
+        raise click.UsageError(f"--json and --format {answer_format} are two answers; choose one")
+    if answer_format in BINARY and sys.stdout.isatty():
+        raise click.UsageError(f"{answer_format} is not for a terminal; add --out FILE")
+    return "json" if as_json else answer_format
 
 
-def _value(value: Any) -> Any:
-    return excerpt(value, 500) if isinstance(value, str) else value
+def _show(api: Api, body: Mapping[str, Any], *, chart: bool) -> None:
+    answer = api.post("/query/sql", body, read_s=LONG_S)
+    raise_failure(answer)
+    if not chart:
+        show_answer(answer)
+        return
+    planned = plan_chart(answer)
+    console = get_console()
+    say(f"{planned.values} by {planned.along}", "bold")
+    for line in draw_chart(planned, console.width, plain=not console.encoding.startswith("utf")):
+        say(line, "cyan")
+    if planned.left_out:
+        note(f"{planned.left_out:,} rows without a value are left out")
+    show_count(answer)
+
+
+def _print(api: Api, body: Mapping[str, Any], chosen: str) -> None:
+    with api.download("/query/sql", body, MEDIA_TYPES[chosen]) as response:
+        told = _receive(response, sys.stdout.buffer, chosen, None)
+    sys.stdout.flush()
+    _say_truncated(told)
+
+
+def _save(session: Session, api: Api, body: Mapping[str, Any], chosen: str, out: Path) -> None:
+    with (
+        part_file(out) as file,
+        api.download("/query/sql", body, MEDIA_TYPES[chosen]) as response,
+    ):
+        told = _receive(response, file, chosen, Path(file.name))
+        size = file.tell() if file.seekable() else None
+    document = {
+        "file": str(out),
+        "format": chosen,
+        "rows": told.rows,
+        "bytes": size,
+        "truncated": told.truncated,
+    }
+    if session.as_json:
+        show_json(document)
+        return
+    figures = [f"{told.rows:,} rows"] if told.rows is not None else []
+    figures += [f"{size:,} bytes"] if size is not None else []
+    say(f"{out}: {', '.join(figures) or 'written'}", "bold")
+    _say_truncated(told)
+
+
+def _receive(response: httpx.Response, file: BinaryIO, chosen: str, path: Path | None) -> Told:
+    """Write the answer to the file, whose `path` is read again when it is one.
+
+    Raises:
+        LakewardError: the query failed on the way, or the answer broke off.
+    """
+    reader = READERS[chosen]()
+    try:
+        for piece in _counted(response):
+            reader.take(piece)
+            file.write(piece)
+    except httpx.RemoteProtocolError as exc:
+        raise UnavailableError(
+            "the answer broke off: the query failed after its first rows, or the server went away; "
+            "--format json says which"
+        ) from exc
+    if chosen == "json":
+        file.write(b"\n")
+    file.flush()
+    return reader.tell(path if path and path.is_file() else None, response.headers)
+
+
+def _counted(response: httpx.Response) -> Iterator[bytes]:
+    with transfer_progress("receiving", "the answer", None) as got:
+        for piece in response.iter_bytes():
+            got(len(piece))
+            yield piece
+
+
+def _say_truncated(told: Told) -> None:
+    if told.truncated is not False:
+        certain = "there are" if told.truncated else "there may be"
+        note(f"{certain} more rows than were answered; raise --max-rows, or the server's query.max_rows")

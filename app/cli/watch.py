@@ -129,9 +129,12 @@ def upload_progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
 
 @contextmanager
 def transfer_progress(
-    verb: str, name: str, size: int, *, then: str | None = None
+    verb: str, name: str, size: int | None, *, then: str | None = None
 ) -> Iterator[Callable[[int], None]]:
-    """A bar of bytes, where there is a terminal; `then` is what happens once all are through."""
+    """A bar of bytes, where there is a terminal; `then` is what happens once all are through.
+
+    `size` is None when nobody knows how many there will be.
+    """
     if not sys.stderr.isatty():
         yield lambda _: None
         return
