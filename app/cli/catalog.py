@@ -8,6 +8,7 @@ from typing import Any
 import rich_click as click
 
 from app.cli.client import LONG_S, segment
+from app.cli.moves import COMMANDS as MOVES
 from app.cli.output import moment, note, say, show_fields, show_json, show_table
 from app.cli.session import YES, Session, confirm, connected
 from app.cli.watch import upload_progress, wait_for_job
@@ -30,7 +31,12 @@ class Counted(io.FileIO):
 
 
 def upload_file(
-    session: Session, path: Path, fields: Mapping[str, str | None], *, in_background: bool = False
+    session: Session,
+    path: Path,
+    fields: Mapping[str, str | None],
+    *,
+    bucket: str | None = None,
+    in_background: bool = False,
 ) -> Document:
     """Send one file to POST /ingest/file with these form fields.
 
@@ -43,7 +49,9 @@ def upload_file(
     query = {"async": "true"} if in_background else {}
     try:
         with upload_progress(path.name, path.stat().st_size) as sent, Counted(path, sent) as file:
-            answer: Document = session.api.upload("/ingest/file", file, path.name, fields, **query)
+            answer: Document = session.api.upload(
+                "/ingest/file", file, path.name, fields, bucket=bucket, **query
+            )
     except OSError as exc:
         raise InvalidFileError(f"{path}: {exc.strerror or exc}") from exc
     if "rows" in answer or in_background:
@@ -68,6 +76,7 @@ def upload_file(
 @click.option(
     "--home", "home", type=click.Choice(["table", "bucket"]), help="Where the dataset's rows live. [table]"
 )
+@click.option("--bucket", metavar="NAME", help="The bucket of a dataset whose home is one.")
 @click.option(
     "--disposition",
     type=click.Choice(["append", "replace", "merge"]),
@@ -88,6 +97,7 @@ def ingest(
     dataset: str,
     row_key: str | None,
     home: str | None,
+    bucket: str | None,
     disposition: str | None,
     file_format: str | None,
     records_path: str | None,
@@ -107,7 +117,7 @@ def ingest(
         "records_path": records_path,
     }
     for path in files:
-        answer = upload_file(session, path, fields, in_background=in_background)
+        answer = upload_file(session, path, fields, bucket=bucket, in_background=in_background)
         if session.as_json:
             show_json(answer)
         else:
@@ -134,7 +144,11 @@ def _show_columns(columns: list[Document]) -> None:
 
 @click.group()
 def dataset() -> None:
-    """List, show, classify and delete datasets."""
+    """List, show, classify, attach, copy and delete datasets."""
+
+
+for command in MOVES:
+    dataset.add_command(command)
 
 
 @dataset.command("list")
@@ -195,7 +209,13 @@ def show_dataset(session: Session, name: str) -> None:
     _show_columns(found["columns"])
     _say_unclassified(session, found)
     loads = [
-        [moment(x.get("at")), x.get("filename"), x.get("rows"), x.get("rejected")] for x in found["lineage"]
+        [
+            moment(x.get("at")),
+            x.get("filename") or x.get("dataset") or x.get("path"),
+            x.get("rows"),
+            x.get("rejected"),
+        ]
+        for x in found["lineage"]
     ]
     show_table(["loaded", "from", "rows#", "rejected#"], loads, none="nothing loaded yet")
 

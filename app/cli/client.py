@@ -69,9 +69,16 @@ class Api:
         return self._send("DELETE", path)
 
     def upload(
-        self, path: str, file: IO[bytes] | io.FileIO, name: str, fields: Mapping[str, Any], **query: Any
+        self,
+        path: str,
+        file: IO[bytes] | io.FileIO,
+        name: str,
+        fields: Mapping[str, Any],
+        *,
+        bucket: str | None = None,
+        **query: Any,
     ) -> Any:
-        """The answer's JSON to a multipart form whose `file` is read while it is sent."""
+        """The answer's JSON to a multipart form whose `file` is read while it is sent; `bucket` is where it is to go."""
         safe = name.encode("utf-8", "replace").decode()
         return self._send(
             "POST",
@@ -79,6 +86,7 @@ class Api:
             params=_present(query),
             data=_present(fields),
             files={"file": (safe, file, "application/octet-stream")},
+            headers={"X-Lakehouse-Bucket": _header(bucket, "the bucket's name")} if bucket else {},
             timeout=_timeout(LONG_S),
         )
 

@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("app.cli.server", "Check the server, the database and its governance rules."),
     "psql": ("app.cli.psql", "Open psql, as the admin or as a profile."),
     "ingest": ("app.cli.catalog", "Load files into a dataset."),
-    "dataset": ("app.cli.catalog", "List, show, classify and delete datasets."),
+    "dataset": ("app.cli.catalog", "List, show, classify, attach, copy and delete datasets."),
     "bucket": ("app.cli.buckets", "List buckets, their health and errors; read and write objects."),
     "tombstone": ("app.cli.tombstones", "Delete rows by their keys, in every door at once."),
     "undo": ("app.cli.tombstones", "Take tombstones back."),

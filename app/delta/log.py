@@ -99,6 +99,12 @@ def list_files(place: Place, version: int) -> tuple[list[str], pa.Schema]:
         return paths, pa.schema(table.schema().to_arrow())
 
 
+def find_version(place: Place) -> int:
+    """The newest version, whatever Postgres says."""
+    with _translated(place):
+        return int(DeltaTable(place.uri, storage_options=place.options or None).version())
+
+
 def describe(place: Place, version: int) -> Written:
     """What a version holds, as the log has it."""
     with _translated(place):

@@ -103,3 +103,44 @@ select exists (select from lakeward.bucket_dataset b where b.location = %(locati
 
 -- forget_folder --
 delete from lakeward.bucket_folder f where f.bucket = %(bucket)s and f.location = %(location)s;
+
+-- resync_names --
+select d.name from lakeward.bucket_dataset b join lakeward.dataset d on d.id = b.dataset_id order by d.name;
+
+-- resync_dataset --
+-- With the tombstones of rows that are still in the files.
+select d.id as dataset_id, d.name, d.row_key, b.bucket, b.location, b.format, b.delta_version, b.partition_columns,
+  b.arrow_schema, d.row_count, b.files, b.bytes,
+  (
+    select count(*) from lakeward.tombstone t
+    where t.dataset_id = d.id and t.undone_at is null and t.purged_at is null
+  ) as gone,
+  array(select c.name from lakeward.dataset_column c where c.dataset_id = d.id order by c.position) as columns
+from lakeward.dataset d join lakeward.bucket_dataset b on b.dataset_id = d.id
+where d.name = %(name)s;
+
+-- lock_dataset_row --
+select d.id from lakeward.dataset d where d.name = %(name)s for update;
+
+-- resync_files --
+update lakeward.bucket_dataset set
+  delta_version = %(version)s, files = %(files)s, bytes = %(bytes)s, arrow_schema = %(arrow_schema)s,
+  partition_columns = %(partition_columns)s, updated_at = now()
+where dataset_id = %(dataset_id)s;
+
+-- resync_rows --
+update lakeward.dataset set row_count = %(rows)s, updated_at = now() where id = %(dataset_id)s;
+
+-- add_columns --
+-- Nobody sees them before somebody has classified them.
+insert into lakeward.dataset_column (dataset_id, position, name, source_name, type, sensitivity)
+select %(dataset_id)s, x.position + coalesce((
+  select max(c.position) from lakeward.dataset_column c where c.dataset_id = %(dataset_id)s
+), 0), x.name, x.name, x.type, 'unclassified'
+from unnest(%(names)s::text[], %(types)s::text[]) with ordinality x (name, type, position);
+
+-- rebuild_views --
+select lakeward.install_readers(%(dataset_id)s);
+
+-- append_resync --
+select lakeward.append_journal('resync', %(dataset)s, null, null, null, %(changes)s::jsonb);

@@ -22,6 +22,12 @@ class AttachRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     row_key: Name | None = None
 
 
+class ResyncAccepted(msgspec.Struct, frozen=True):
+    """The job that asks the files."""
+
+    job_id: str
+
+
 class JobAccepted(msgspec.Struct, frozen=True):
     """The job that does it."""
 

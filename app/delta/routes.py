@@ -1,4 +1,4 @@
-"""POST /query/compact, /catalog/datasets/attach."""
+"""POST /query/compact, /catalog/datasets/attach, /catalog/resync-missing."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ from app.catalog.models import Dataset
 from app.db.database import Database
 from app.delta.attach import attach
 from app.delta.compaction import defer_compaction
-from app.delta.requests import AttachRequest, CompactRequest, JobAccepted
+from app.delta.requests import AttachRequest, CompactRequest, JobAccepted, ResyncAccepted
+from app.delta.resync import defer_resync
 from app.web.identity import Principal, guard_admin
 from app.web.problems import problem_responses
 
@@ -45,4 +46,14 @@ async def post_attach(
     return await attach(database, request.app.state.places, principal.scope(database), data)
 
 
-router = Router("/", route_handlers=[post_compact, post_attach])
+@post(
+    "/catalog/resync-missing", status_code=202, responses=problem_responses(), guards=[guard_admin], tags=TAGS
+)
+async def post_resync(
+    principal: NamedDependency[Principal], database: NamedDependency[Database]
+) -> ResyncAccepted:
+    """Put right what the catalog says of bucket datasets, from their files: rows, columns, bytes; by a job."""
+    return ResyncAccepted(job_id=await defer_resync(principal.scope(database), principal.id))
+
+
+router = Router("/", route_handlers=[post_compact, post_attach, post_resync])

@@ -6,6 +6,8 @@ import msgspec
 
 from app.delta.compaction import JOB_KIND, compact
 from app.delta.places import Places
+from app.delta.resync import JOB_KIND as RESYNC_KIND
+from app.delta.resync import resync
 from app.jobs.queue import JobContext, Queue
 
 
@@ -18,4 +20,8 @@ def register(queue: Queue, places: Places) -> None:
         await context.report(1)
         return dict(msgspec.to_builtins(answer))
 
+    async def run_resync(context: JobContext) -> dict[str, Any]:
+        return dict(msgspec.to_builtins(await resync(context, places)))
+
     queue.register(JOB_KIND, run_compact)
+    queue.register(RESYNC_KIND, run_resync)

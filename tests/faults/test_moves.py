@@ -51,8 +51,8 @@ class Deployment:
     ) -> int:
         """A process until it ends, or is killed; its exit code."""
         first = max(self.started, default=-1) + 1
-        batches = list(range(first, first + appends))
-        # of a file that was not acknowledged nobody knows whether it was loaded
+        # of a file that was not acknowledged nobody knows whether it was loaded, so it is sent again
+        batches = [*sorted(self.started - self.loaded), *range(first, first + appends)] if appends else []
         self.started |= set(batches)
         there = {"dsn": self.deployed.service_dsn, "home": str(self.deployed.home), "url": self.deployed.dsn}
         order = {**there, "end": end, "appends": batches, "jobs": jobs, "sweep": sweep}
