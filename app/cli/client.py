@@ -78,7 +78,7 @@ class Api:
         bucket: str | None = None,
         **query: Any,
     ) -> Any:
-        """The answer's JSON to a multipart form whose `file` is read while it is sent; `bucket` is where it is to go."""
+        """The answer's JSON to a multipart form whose `file` is read while it is sent; `bucket`: where it goes."""
         safe = name.encode("utf-8", "replace").decode()
         return self._send(
             "POST",
