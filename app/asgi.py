@@ -13,7 +13,8 @@ from app.access.roles_routes import router as roles_router
 from app.access.routes import router as access_router
 from app.access.service import KeyAuthenticator
 from app.access.user_routes import router as users_router
-from app.analytics.processes import QueryProcesses
+from app.analytics.analytics import Analytics
+from app.analytics.cache_routes import router as cache_router
 from app.analytics.routes import router as analytics_router
 from app.catalog.routes import router as catalog_router
 from app.db.database import open_database
@@ -65,6 +66,7 @@ ROUTERS = [
     journal_router,
     vectors_router,
     analytics_router,
+    cache_router,
     storage_router,
     objects_router,
     migrate_router,
@@ -83,6 +85,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
         database = await open_database(dsn, settings)
         embedder = create_embedder(settings.models.embed)
         storage = open_storage(settings, database)
+        analytics = Analytics(database, Places(storage), settings.cache.limit_bytes)
         worker: asyncio.Task[None] | None = None
         try:
             await verify(database.owner(timeout_ms=60_000))
@@ -94,8 +97,9 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.searcher = Searcher(database, embedder)
             app.state.storage = storage
             await storage.start()
-            app.state.query_processes = QueryProcesses()
-            app.state.places = Places(storage)
+            app.state.places = analytics.places
+            app.state.analytics = analytics
+            analytics.start()
             if with_worker:
                 await sweep_leftovers(database, settings.home / "uploads")
                 queue = build_queue(database, embedder, settings, storage)
@@ -106,6 +110,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
                 worker.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await worker
+            await analytics.close()
             await storage.close()
             await embedder.close()
             await database.close()

@@ -62,6 +62,19 @@ class QuerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory_bytes: int = 1024**3
 
 
+class CacheSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The hot cache of one process: rows as readers see them, in memory. None is a quarter of the machine's."""
+
+    max_bytes: int | None = None
+
+    @property
+    def limit_bytes(self) -> int:
+        """What `max_bytes` is on this machine."""
+        if self.max_bytes is not None:
+            return self.max_bytes
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+
+
 class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether an answer waits until its audit entry is on the server's disk.
 
@@ -106,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api: ApiSettings = ApiSettings()
     models: ModelsSettings = ModelsSettings()
     query: QuerySettings = QuerySettings()
+    cache: CacheSettings = CacheSettings()
     pool: PoolSettings = PoolSettings()
     audit: AuditSettings = AuditSettings()
     buckets: tuple[BucketSettings, ...] = ()

@@ -3,6 +3,7 @@
 from alembic import context
 
 import app.access.tables
+import app.analytics.tables
 import app.catalog.tables
 import app.db.tables
 import app.delta.tables

@@ -14,15 +14,14 @@ import socket
 from collections.abc import Sequence
 
 import msgspec
-from datafusion import SessionContext
 
-from app.analytics.engine import Rows, empty_batch, run_query
-from app.analytics.export import arrow_schema, export_relations
+from app.analytics.engine import Rows, run_query, warm_up
+from app.analytics.export import arrow_schema
 from app.analytics.formats import Answer
 from app.analytics.frames import Piece, receive_task, send_failure, send_rows
-from app.analytics.models import Limits, RelationColumns
-from app.delta.govern import GovernedFiles, govern
-from app.delta.places import register_store
+from app.analytics.models import QueryTask
+from app.analytics.mount import Mount
+from app.delta.govern import govern
 from app.errors import InternalError, InvalidQueryError, LakewardError
 
 RESERVED_BYTES = 6 * 1024**3
@@ -32,28 +31,17 @@ PATIENCE_S = 0.1
 TOO_LARGE = "the query needs more memory than it may use (query.memory_bytes)"
 
 
-class QueryTask(msgspec.Struct, frozen=True):
-    """All that a child needs to answer one query."""
-
-    sql: str
-    media_type: str
-    relations: list[RelationColumns]
-    files: list[GovernedFiles]
-    dsn: str
-    role: str
-    limits: Limits
-
-    def __repr__(self) -> str:
-        """Without the DSN, which holds a password."""
-        return f"QueryTask({self.role})"
-
-
 def serve(link: socket.socket) -> None:
     """The child: one task in, its answer out as frames."""
     # Ctrl-C is for the server, which ends its children itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link.setblocking(True)
-    task = msgspec.msgpack.decode(receive_task(link), type=QueryTask)
+    warm_up()
+    try:
+        body, files = receive_task(link)
+    except (EOFError, ConnectionResetError):
+        return  # a spare that nobody needed
+    task = msgspec.msgpack.decode(body, type=QueryTask)
     # allocators reserve far more than they use, so this is only the net under the watcher, for one huge allocation
     limit = RESERVED_BYTES + 3 * task.limits.memory_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
@@ -61,7 +49,7 @@ def serve(link: socket.socket) -> None:
     # nobody reads any more: whoever started this process has gone
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         try:
-            asyncio.run(_run(task, link))
+            asyncio.run(_run(task, files, link))
         except LakewardError as exc:
             send_failure(link, exc)
         except MemoryError:
@@ -73,23 +61,12 @@ def serve(link: socket.socket) -> None:
             raise
 
 
-async def _run(task: QueryTask, link: socket.socket) -> None:
-    relations = {relation.name: relation for relation in task.relations}
+async def _run(task: QueryTask, files: Sequence[int], link: socket.socket) -> None:
     frames = await asyncio.to_thread(govern, task.files)
-    schemas = {name: arrow_schema(relation) for name, relation in relations.items()}
+    schemas = {relation.name: arrow_schema(relation) for relation in task.relations}
     schemas |= {name: frame.schema() for name, frame in frames.items()}
-
-    async def mount(context: SessionContext, named: Sequence[str]) -> None:
-        for relation in task.files:
-            if relation.name in named and relation.address is not None:
-                register_store(context, relation.address)
-        for name in named:
-            if name in frames:
-                context.register_table(name, frames[name].into_view())
-        if tables := [relations[name] for name in named if name in relations]:
-            await asyncio.to_thread(_export, context, task, tables)
-
-    await _answer(await run_query(task.sql, schemas, mount, task.limits), task.media_type, link)
+    rows = await run_query(task.sql, schemas, Mount(task, files, frames, link), task.limits)
+    await _answer(rows, task.media_type, link)
 
 
 async def _answer(rows: Rows, media_type: str, link: socket.socket) -> None:
@@ -110,15 +87,3 @@ async def _answer(rows: Rows, media_type: str, link: socket.socket) -> None:
         batch = await following
     held += answer.end(truncated=rows.truncated)
     send_rows(link, count, held, last=True, truncated=rows.truncated)
-
-
-def _export(context: SessionContext, task: QueryTask, relations: Sequence[RelationColumns]) -> None:
-    tables = export_relations(
-        task.dsn,
-        task.role,
-        relations,
-        timeout_ms=task.limits.timeout_ms,
-        memory_bytes=task.limits.memory_bytes,
-    )
-    for name, table in tables.items():
-        context.register_record_batches(name, [table.to_batches() or [empty_batch(table)]])

@@ -1,20 +1,24 @@
 """Arrow exports: ADBC reads a relation under the reader's own role, so that rows arrive already governed.
 
-All relations of one query are read in one snapshot.
+All relations of one query are read in one snapshot, and those that the hot cache has are fresh in it or read, too.
 """
 
 from collections.abc import Sequence
 
 import adbc_driver_manager
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_postgresql import dbapi
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from app.analytics.cache_models import Cached
 from app.analytics.models import RelationColumns
+from app.db.queries import load_queries
 from app.errors import ForbiddenError, InvalidQueryError, TimeoutExceededError, UnavailableError
 
+QUERIES = load_queries(__file__)
 ARROW_TYPES: dict[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "bigint": pa.int64(),
@@ -40,10 +44,32 @@ def arrow_schema(relation: RelationColumns) -> pa.Schema:
     )
 
 
-def export_relations(
-    dsn: str, role: str, relations: Sequence[RelationColumns], *, timeout_ms: int, memory_bytes: int
-) -> dict[str, pa.Table]:
-    """The rows of the relations as `role` sees them, by name. Blocking: run it in a thread.
+class Exported(msgspec.Struct, frozen=True):
+    """Rows by relation, the snapshot they are of, and the oids of the relations that were read."""
+
+    tables: dict[str, pa.Table]
+    oids: dict[str, int]
+    snapshot: str
+
+
+class ExportTask(msgspec.Struct, frozen=True):
+    """What to read as whom; `cached` relations only if they are not fresh, which the steward's role may look up."""
+
+    dsn: str
+    role: str
+    steward: str
+    relations: list[RelationColumns]
+    cached: list[tuple[Cached, RelationColumns]]
+    timeout_ms: int
+    memory_bytes: int
+
+    def __repr__(self) -> str:
+        """Without the DSN, which holds a password."""
+        return f"ExportTask({self.role})"
+
+
+def export_relations(task: ExportTask) -> Exported:
+    """The rows of the relations as the role sees them, by name. Blocking: run it in a thread.
 
     Raises:
         ForbiddenError: the role may not read one of them.
@@ -51,27 +77,50 @@ def export_relations(
         UnavailableError, TimeoutExceededError: the database is away, or too slow.
     """
     try:
-        with dbapi.connect(_uri(dsn)) as connection, connection.cursor() as cursor:
+        with dbapi.connect(_uri(task.dsn)) as connection, connection.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read, read only")
-            cursor.execute(
-                "select set_config('statement_timeout', $1, true), set_config('search_path', 'pg_catalog', true), "
-                "set_config('role', $2, true)",
-                parameters=(str(timeout_ms), role),
-            )
-            cursor.fetchall()
+            # until the transaction ends, nobody can replace a relation that was read: its oid is what it was
+            relations = [*task.relations, *_begin(cursor, task)]
             tables: dict[str, pa.Table] = {}
-            left = memory_bytes
+            left = task.memory_bytes
             for relation in relations:
                 table = _read(cursor, relation, left)
                 left -= table.nbytes
                 tables[relation.name] = table
-            return tables
+            return _describe(cursor, relations, tables)
     except adbc_driver_manager.Error as exc:
         raise _translate(exc) from exc
     except pa.ArrowInvalid as exc:
         raise InvalidQueryError(
             "a number in one of the query's relations has more than 38 digits, or is none; the engine cannot hold it"
         ) from exc
+
+
+def _begin(cursor: dbapi.Cursor, task: ExportTask) -> list[RelationColumns]:
+    """Become the role. Those of the cached relations that are not fresh in the transaction's snapshot."""
+    stale: list[str] = []
+    if task.cached:
+        cursor.execute("select set_config('role', $1, true)", parameters=(task.steward,))
+        cursor.fetchall()
+        items = msgspec.json.encode([cached for cached, _ in task.cached]).decode()
+        cursor.execute(QUERIES["stale_in_export"], parameters=(items,))
+        stale = [row[0] for row in cursor.fetchall()]
+    cursor.execute(
+        "select set_config('statement_timeout', $1, true), set_config('search_path', 'pg_catalog', true), "
+        "set_config('role', $2, true)",
+        parameters=(str(task.timeout_ms), task.role),
+    )
+    cursor.fetchall()
+    return [relation for cached, relation in task.cached if cached.name in stale]
+
+
+def _describe(
+    cursor: dbapi.Cursor, relations: Sequence[RelationColumns], tables: dict[str, pa.Table]
+) -> Exported:
+    items = msgspec.json.encode([[r.schema_name, r.name] for r in relations]).decode()
+    cursor.execute(QUERIES["exported"], parameters=(items,))
+    rows = cursor.fetchall()
+    return Exported(tables, {name: oid for name, oid, _ in rows}, rows[0][2] if rows else "")
 
 
 def _read(cursor: dbapi.Cursor, relation: RelationColumns, limit_bytes: int) -> pa.Table:

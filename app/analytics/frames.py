@@ -13,13 +13,16 @@ import msgspec
 import pyarrow as pa
 
 from app import errors
+from app.analytics.cache_models import Filled
 from app.errors import InternalError, LakewardError
 
 #: Bytes of an answer; Arrow's own buffers are sent without a copy.
 Piece: TypeAlias = bytes | bytearray | memoryview | pa.Buffer
 
+#: Relations of one query that the cache knows; the system takes 253 files in one message.
+MAX_FILES = 200
 _HEAD = struct.Struct("<BQQ")
-_LAST, _TRUNCATED, _FAILED = 1, 2, 4
+_LAST, _TRUNCATED, _FAILED, _FILLED = 1, 2, 4, 8
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -36,15 +39,23 @@ class _Failure(msgspec.Struct, frozen=True):
     message: str
 
 
-def send_task(link: socket.socket, task: bytes) -> None:
-    """What the process is to do; it is asked once."""
-    link.sendall(struct.pack("<Q", len(task)) + task)
+def send_task(link: socket.socket, task: bytes, files: Sequence[int]) -> None:
+    """What the process is to do, with files that are open here; it is asked once."""
+    head = struct.pack("<Q", len(task))
+    if files:
+        socket.send_fds(link, [head], files)
+    else:
+        link.sendall(head)
+    link.sendall(task)
 
 
-def receive_task(link: socket.socket) -> bytes:
-    """In the process: waits for it."""
-    (length,) = struct.unpack("<Q", _read(link, 8))
-    return bytes(_read(link, length))
+def receive_task(link: socket.socket) -> tuple[bytes, list[int]]:
+    """In the process: waits for it. The files are open here, too."""
+    head, files, _, _ = socket.recv_fds(link, 8, MAX_FILES)
+    if len(head) < 8:
+        raise EOFError
+    (length,) = struct.unpack("<Q", head)
+    return bytes(_read(link, length)), files
 
 
 def _read(link: socket.socket, length: int) -> bytearray:
@@ -75,7 +86,13 @@ def send_failure(link: socket.socket, error: LakewardError) -> None:
     link.sendall(_HEAD.pack(_FAILED, 0, len(body)) + body)
 
 
-async def receive_frame(link: socket.socket) -> Frame:
+def send_filled(link: socket.socket, filled: Filled) -> None:
+    """A file of the task is filled and sealed: the cache may keep it. Comes before the first rows."""
+    body = msgspec.msgpack.encode(filled)
+    link.sendall(_HEAD.pack(_FILLED, 0, len(body)) + body)
+
+
+async def receive_frame(link: socket.socket) -> Frame | Filled:
     """The next frame.
 
     Raises:
@@ -86,6 +103,8 @@ async def receive_frame(link: socket.socket) -> Frame:
     body = await _receive(link, length)
     if flags & _FAILED:
         raise _to_error(msgspec.msgpack.decode(body, type=_Failure))
+    if flags & _FILLED:
+        return msgspec.msgpack.decode(body, type=Filled)
     return Frame(rows=rows, body=body, last=bool(flags & _LAST), truncated=bool(flags & _TRUNCATED))
 
 

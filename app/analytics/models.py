@@ -4,6 +4,9 @@ from typing import Annotated
 
 import msgspec
 
+from app.analytics.cache_models import Cached, Wanted
+from app.delta.govern import GovernedFiles
+
 
 class QueryRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One SELECT. The limits may be lower than the server's, never higher."""
@@ -28,3 +31,22 @@ class RelationColumns(msgspec.Struct, frozen=True):
     schema_name: str
     names: list[str]
     types: list[str]
+
+
+class QueryTask(msgspec.Struct, frozen=True):
+    """All that a process needs to answer one query."""
+
+    sql: str
+    media_type: str
+    relations: list[RelationColumns]
+    files: list[GovernedFiles]
+    cached: list[Cached]
+    wanted: list[Wanted]
+    dsn: str
+    role: str
+    steward: str
+    limits: Limits
+
+    def __repr__(self) -> str:
+        """Without the DSN, which holds a password."""
+        return f"QueryTask({self.role})"

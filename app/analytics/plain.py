@@ -2,6 +2,7 @@
 
 import msgspec
 import pyarrow as pa
+from datafusion import DataFrame
 
 
 def plan_plain(schema: pa.Schema) -> pa.Schema:
@@ -66,3 +67,17 @@ def to_flat(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 def _texts(column: pa.Array) -> pa.Array:
     values = (None if value is None else msgspec.json.encode(value).decode() for value in column.to_pylist())
     return pa.array(values, pa.string())
+
+
+def read_frame(frame: DataFrame, limit_bytes: int) -> pa.Table | None:
+    """All rows of a frame in plain types; None when they take more than `limit_bytes`."""
+    batches, size = [], 0
+    schema: pa.Schema | None = None
+    for batch in frame.execute_stream():
+        arrow = batch.to_pyarrow()
+        schema = schema or plan_plain(arrow.schema)
+        batches.append(to_plain(arrow, schema))
+        size += batches[-1].nbytes
+        if size > limit_bytes:
+            return None
+    return pa.Table.from_batches(batches, schema or plan_plain(frame.schema()))

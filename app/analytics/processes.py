@@ -7,16 +7,17 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import msgspec
 
-from app.analytics.child import TOO_LARGE, QueryTask, serve
+from app.analytics.cache_models import Filled
+from app.analytics.child import TOO_LARGE, serve
 from app.analytics.frames import Frame, receive_frame, send_task
-from app.analytics.models import Limits
+from app.analytics.models import Limits, QueryTask
 from app.errors import InvalidQueryError, LakewardError, TimeoutExceededError
 
 #: Forks come from a process that has imported the engine and never started it: 20 ms instead of 700.
@@ -34,7 +35,15 @@ CONCURRENT = 4
 class Running:
     """A query at work. Its time is the time that somebody waits for it: who reads slowly does not use it up."""
 
-    def __init__(self, process: BaseProcess, link: socket.socket, limits: Limits, used_s: float) -> None:
+    def __init__(
+        self,
+        process: BaseProcess,
+        link: socket.socket,
+        limits: Limits,
+        used_s: float,
+        on_filled: Callable[[Filled], None],
+    ) -> None:
+        self._on_filled = on_filled
         self._process = process
         self._link = link
         self._limits = limits
@@ -52,7 +61,9 @@ class Running:
         """
         self._since = time.monotonic()
         try:
-            return await receive_frame(self._link)
+            while isinstance(frame := await receive_frame(self._link), Filled):
+                self._on_filled(frame)
+            return frame
         except (EOFError, OSError) as exc:
             raise await asyncio.to_thread(self._explain) from exc
         finally:
@@ -84,36 +95,76 @@ class Running:
             await asyncio.sleep(WATCH_S)
 
 
+class _Started:
+    """A process that was started, and this end of the link to it."""
+
+    def __init__(self) -> None:
+        self.link, theirs = socket.socketpair()
+        self.link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LINK_BYTES)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINK_BYTES)
+        self.process = _CONTEXT.Process(target=serve, args=(theirs,), daemon=True, name="lakeward-query")
+        try:
+            self.process.start()
+        finally:
+            theirs.close()
+
+    def end(self) -> None:
+        """Kill it."""
+        with contextlib.suppress(ValueError, AssertionError, AttributeError):
+            self.process.kill()
+            self.process.join(timeout=5)
+        self.link.close()
+
+
 class QueryProcesses:
-    """The processes of one API process."""
+    """The processes of one API process. After the first query one is always started in advance."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(CONCURRENT)
+        self._spare: asyncio.Task[_Started] | None = None
 
     @asynccontextmanager
-    async def run(self, task: QueryTask) -> AsyncIterator[Running]:
-        """A process that answers the task, to be read frame by frame. It is gone when this is left."""
+    async def run(
+        self, task: QueryTask, files: Sequence[int], on_filled: Callable[[Filled], None]
+    ) -> AsyncIterator[Running]:
+        """A process that answers the task, to be read frame by frame. It is gone when this is left.
+
+        It gets the files, and `on_filled` is told which of them it has filled.
+        """
         async with self._free:
+            one = await self._take()
             started = time.monotonic()
-            ours, theirs = socket.socketpair()
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LINK_BYTES)
-            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINK_BYTES)
-            process = _CONTEXT.Process(target=serve, args=(theirs,), daemon=True, name="lakeward-query")
             try:
-                await asyncio.to_thread(process.start)
-                theirs.close()
-                send_task_bytes = msgspec.msgpack.encode(task)
-                await asyncio.to_thread(send_task, ours, send_task_bytes)
-                ours.setblocking(False)
-                running = Running(process, ours, task.limits, time.monotonic() - started)
+                await asyncio.to_thread(send_task, one.link, msgspec.msgpack.encode(task), files)
+                one.link.setblocking(False)
+                if self._spare is None:
+                    self._spare = asyncio.create_task(asyncio.to_thread(_Started), name="spare process")
+                used_s = time.monotonic() - started
+                running = Running(one.process, one.link, task.limits, used_s, on_filled)
                 watcher = asyncio.create_task(running.watch(), name="query watcher")
                 try:
                     yield running
                 finally:
                     watcher.cancel()
             finally:
-                theirs.close()
-                await asyncio.shield(asyncio.to_thread(_end, process, ours))
+                await asyncio.shield(asyncio.to_thread(one.end))
+
+    async def _take(self) -> _Started:
+        """The spare process, or a new one. Whose query is cancelled meanwhile leaves one that ends with its link."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            with contextlib.suppress(OSError):
+                one = await asyncio.shield(spare)
+                if one.process.is_alive():
+                    return one
+        return await asyncio.to_thread(_Started)
+
+    async def close(self) -> None:
+        """End the spare."""
+        if self._spare is not None:
+            with contextlib.suppress(OSError):
+                (await self._spare).end()
+            self._spare = None
 
 
 def _private_bytes(pid: int | None) -> int:
@@ -123,10 +174,3 @@ def _private_bytes(pid: int | None) -> int:
         return (int(fields[1]) - int(fields[2])) * resource.getpagesize()
     except (OSError, IndexError):
         return 0
-
-
-def _end(process: BaseProcess, link: socket.socket) -> None:
-    with contextlib.suppress(ValueError, AssertionError, AttributeError):
-        process.kill()
-        process.join(timeout=5)
-    link.close()

@@ -49,16 +49,8 @@ async def post_sql(
 
     @asynccontextmanager
     async def open_body() -> AsyncIterator[_Body]:
-        async with query(
-            database,
-            state.query_processes,
-            principal.scope(database),
-            principal.profile,
-            data,
-            limits,
-            state.places,
-            media_type,
-        ) as answer:
+        scope = principal.scope(database)
+        async with query(state.analytics, scope, principal.profile, data, limits, media_type) as answer:
             yield _Body(answer, limits.max_rows)
 
     return StreamedResponse(open_body, media_type=media_type, patience_s=settings.client_timeout_ms / 1000)

@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from app.analytics.child import QueryTask
+from app.analytics.analytics import Analytics
+from app.analytics.cache_plan import CachePlan, find_cached, plan_cache
 from app.analytics.endings import plan_ending, plan_failure
 from app.analytics.frames import Frame
-from app.analytics.models import Limits, QueryRequest, RelationColumns
+from app.analytics.models import Limits, QueryRequest, QueryTask, RelationColumns
 from app.analytics.plan import plan_words
-from app.analytics.processes import QueryProcesses, Running
+from app.analytics.processes import Running
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
-from app.delta.places import Places
 from app.delta.sources import find_sources
 from app.errors import LakewardError
 from app.journal.audit import Call, record_call, record_failure
@@ -128,13 +128,11 @@ class QueryAnswer:
 
 @asynccontextmanager
 async def query(
-    database: Database,
-    processes: QueryProcesses,
+    analytics: Analytics,
     scope: Scope,
     profile: str | None,
     request: QueryRequest,
     limits: Limits,
-    places: Places,
     media_type: str,
 ) -> AsyncIterator[QueryAnswer]:
     """The rows that the scope's role gets, in a format; `profile` is its profile, or None for the steward.
@@ -146,28 +144,16 @@ async def query(
         InvalidQueryError: it is not one SELECT over the role's relations, or needs more memory than it may use.
         TimeoutExceededError: the time limit was reached; the work has stopped.
     """
-    words = plan_words(request.sql)
-    record = Record(database, scope, Call(door="query", operation="sql", arguments=request.sql.encode()))
+    record = Record(
+        analytics.database, scope, Call(door="query", operation="sql", arguments=request.sql.encode())
+    )
     answer: QueryAnswer | None = None
+    plan = CachePlan(analytics.cache)
     try:
-        relations = await scope.fetch(
-            RelationColumns, QUERIES["relations"], {"words": words, "profile": profile}
-        )
-        files = await find_sources(database, places, profile, words)
-        names = [*(r.name for r in relations), *(f.name for f in files)]
-        record.call = msgspec.structs.replace(record.call, relations=names)
-        task = QueryTask(
-            sql=request.sql,
-            media_type=media_type,
-            relations=relations,
-            files=files,
-            dsn=database.service_dsn,
-            role=scope.role,
-            limits=limits,
-        )
-        async with processes.run(task) as running:
+        task, plan = await _plan(analytics, scope, profile, request.sql, limits, media_type, record)
+        async with analytics.processes.run(task, plan.files, plan.keep) as running:
             first = await running.next()
-            rescue_used = any(relation.rescue_used for relation in files)
+            rescue_used = any(relation.rescue_used for relation in task.files)
             answer = QueryAnswer(running, record, first, media_type, rescue_used=rescue_used)
             yield answer
     except LakewardError as exc:
@@ -177,7 +163,42 @@ async def query(
         record.leave()
         raise
     finally:
+        plan.close()
         await _finish(record.end(answer.sent_rows if answer else 0, "cancelled"))
+
+
+async def _plan(
+    analytics: Analytics,
+    scope: Scope,
+    profile: str | None,
+    sql: str,
+    limits: Limits,
+    media_type: str,
+    record: Record,
+) -> tuple[QueryTask, CachePlan]:
+    """What the query's process has to know, and what it takes from the cache and brings there."""
+    words = plan_words(sql)
+    relations = await scope.fetch(RelationColumns, QUERIES["relations"], {"words": words, "profile": profile})
+    # before the files are looked up: what changes meanwhile is missing from the snapshot, not from the rows
+    sources = await find_cached(analytics.database, analytics.cache, profile, words)
+    files = await find_sources(analytics.database, analytics.places, profile, words)
+    record.call = msgspec.structs.replace(
+        record.call, relations=[*(r.name for r in relations), *(f.name for f in files)]
+    )
+    plan = plan_cache(analytics.cache, sources, files)
+    task = QueryTask(
+        sql=sql,
+        media_type=media_type,
+        relations=relations,
+        files=files,
+        cached=plan.cached,
+        wanted=plan.wanted,
+        dsn=analytics.database.service_dsn,
+        role=scope.role,
+        steward=analytics.database.deployment.steward_role,
+        limits=limits,
+    )
+    return task, plan
 
 
 async def _finish(work: Awaitable[None]) -> None:

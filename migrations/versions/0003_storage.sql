@@ -42,3 +42,9 @@ create table lakeward.bucket_folder (
   begun_at timestamptz not null default clock_timestamp(),
   primary key (bucket, location)
 );
+
+-- Datasets whose rows the hot cache keeps, and makes ready when they are in files.
+create table lakeward.cache_pin (
+  dataset_id bigint primary key references lakeward.dataset (id) on delete cascade,
+  pinned_at timestamptz not null default now()
+);

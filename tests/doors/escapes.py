@@ -94,6 +94,7 @@ REFUSED: dict[str, list[str]] = {
                 "bucket_dataset",
                 "storage_error",
                 "profile_bucket",
+                "cache_pin",
                 "secret",
                 "schema_version",
             )

@@ -42,14 +42,14 @@ def api(clone: Callable[[], AbstractContextManager[Any]]) -> Iterator[Api]:
 
 
 def processes() -> list[psutil.Process]:
-    """The processes of queries."""
+    """The processes of queries; one of them may be the next query's."""
     servers = [p for p in psutil.Process().children() if any("forkserver" in part for part in p.cmdline())]
     return [child for server in servers for child in server.children()]
 
 
 def wait_until_idle(within_s: float = 10) -> None:
     deadline = time.monotonic() + within_s
-    while processes():
+    while len(processes()) > 1:
         assert time.monotonic() < deadline, "a query goes on that nobody waits for"
         time.sleep(0.05)
 
@@ -122,7 +122,7 @@ def test_a_client_that_goes_away_ends_its_query(api: Api, media_type: str) -> No
     try:
         assert answer.status_code == 200
         assert len(next(answer.iter_raw())) > 0
-        assert len(processes()) == 1
+        assert len(processes()) >= 1
     finally:
         answer.close()
     wait_until_idle(3)
@@ -133,9 +133,9 @@ def test_a_client_that_goes_away_ends_its_query(api: Api, media_type: str) -> No
 def test_a_client_that_goes_away_before_the_first_row_ends_its_query(api: Api) -> None:
     with opened(api, "select count(*) from generate_series(1, 10000000000) a", "application/json"):
         deadline = time.monotonic() + 5
-        while not processes():
+        while not any(process.cpu_times().user > 0.5 for process in processes()):
             assert time.monotonic() < deadline
-            time.sleep(0.01)
+            time.sleep(0.05)
     wait_until_idle(3)
     assert audited(api, 1) == [{"outcome": "cancelled", "rows": 0}]
 

@@ -1,7 +1,9 @@
 """What one end sends the other gets; an end that is gone is told from an answer that has ended."""
 
 import asyncio
+import os
 import socket
+import tempfile
 import threading
 
 import pytest
@@ -61,5 +63,12 @@ async def test_an_end_that_is_gone_is_no_answer(ends: tuple[socket.socket, socke
 async def test_a_task_arrives(ends: tuple[socket.socket, socket.socket]) -> None:
     here, there = ends
     here.setblocking(True)
-    send_task(here, b"task" * 1000)
-    assert receive_task(there) == b"task" * 1000
+    with tempfile.TemporaryFile() as file:
+        file.write(b"shared")
+        file.flush()
+        send_task(here, b"task" * 1000, [file.fileno()])
+    body, [copy] = receive_task(there)
+    assert body == b"task" * 1000 and os.pread(copy, 10, 0) == b"shared"
+    os.close(copy)
+    send_task(here, b"alone", [])
+    assert receive_task(there) == (b"alone", [])
