@@ -44,7 +44,7 @@ class Analytics:
         self.cache.close()
 
     async def _sweep(self) -> None:
-        """Loads, tombstones and erasures change the catalog, and every process hears of it; direct SQL is found later."""
+        """Loads, tombstones and erasures change the catalog, which is heard at once; direct SQL is found later."""
         epoch, waited_s = self.database.changes.epoch, 0.0
         while True:
             await asyncio.sleep(LISTEN_S)
