@@ -16,6 +16,7 @@ from app.access.user_routes import router as users_router
 from app.analytics.analytics import Analytics
 from app.analytics.cache_routes import router as cache_router
 from app.analytics.routes import router as analytics_router
+from app.analytics.warming import Warming
 from app.catalog.routes import router as catalog_router
 from app.db.database import open_database
 from app.db.lint import verify
@@ -100,6 +101,9 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.places = analytics.places
             app.state.analytics = analytics
             analytics.start()
+            warming = Warming(analytics, settings.query)
+            storage.mounts.on_activate.append(warming.warm)
+            storage.mounts.on_deactivate.append(warming.forget)
             if with_worker:
                 await sweep_leftovers(database, settings.home / "uploads")
                 queue = build_queue(database, embedder, settings, storage)

@@ -83,3 +83,14 @@ where exists (
 -- What the names of relations ($1, JSON) stand for, and the transaction's snapshot.
 select r ->> 1 as name, to_regclass(format('%I.%I', r ->> 0, r ->> 1))::oid::bigint as oid, pg_current_snapshot()::text as snapshot
 from jsonb_array_elements($1::jsonb) r;
+
+-- bound_in_bucket --
+-- Relations that the profile is bound to and whose rows are in this bucket.
+select r.name, d.name as dataset, p.role_name
+from lakeward.profile p
+join lakeward.binding g on g.profile_id = p.id
+join lakeward.relation r on r.id = g.relation_id
+join lakeward.dataset d on d.id = g.base_id
+join lakeward.bucket_dataset b on b.dataset_id = d.id
+where p.id = %(profile)s and b.bucket = %(bucket)s
+order by r.name;

@@ -150,7 +150,9 @@ async def query(
     answer: QueryAnswer | None = None
     plan = CachePlan(analytics.cache)
     try:
-        task, plan = await _plan(analytics, scope, profile, request.sql, limits, media_type, record)
+        task, plan = await plan_query(analytics, scope, profile, request.sql, limits, media_type)
+        names = [*(r.name for r in task.relations), *(f.name for f in task.files)]
+        record.call = msgspec.structs.replace(record.call, relations=names)
         async with analytics.processes.run(task, plan.files, plan.keep) as running:
             first = await running.next()
             rescue_used = any(relation.rescue_used for relation in task.files)
@@ -167,24 +169,19 @@ async def query(
         await _finish(record.end(answer.sent_rows if answer else 0, "cancelled"))
 
 
-async def _plan(
-    analytics: Analytics,
-    scope: Scope,
-    profile: str | None,
-    sql: str,
-    limits: Limits,
-    media_type: str,
-    record: Record,
+async def plan_query(
+    analytics: Analytics, scope: Scope, profile: str | None, sql: str, limits: Limits, media_type: str
 ) -> tuple[QueryTask, CachePlan]:
-    """What the query's process has to know, and what it takes from the cache and brings there."""
+    """What the query's process has to know, and what it takes from the cache and brings there. Close the plan.
+
+    Raises:
+        UnavailableError: the bucket of a relation does not answer.
+    """
     words = plan_words(sql)
     relations = await scope.fetch(RelationColumns, QUERIES["relations"], {"words": words, "profile": profile})
     # before the files are looked up: what changes meanwhile is missing from the snapshot, not from the rows
     sources = await find_cached(analytics.database, analytics.cache, profile, words)
     files = await find_sources(analytics.database, analytics.places, profile, words)
-    record.call = msgspec.structs.replace(
-        record.call, relations=[*(r.name for r in relations), *(f.name for f in files)]
-    )
     plan = plan_cache(analytics.cache, sources, files)
     task = QueryTask(
         sql=sql,

@@ -44,6 +44,7 @@ TESTED_AS = {
     "analytics/cache_routes.py": "integration/api/test_cache.py",
     "analytics/cache_service.py": "integration/api/test_cache.py",
     "analytics/child.py": "integration/api/test_query_limits.py",
+    "analytics/warming.py": "integration/api/test_cache.py",
     "analytics/memory_file.py": "unit/analytics/test_cache.py",
     "analytics/processes.py": "integration/api/test_query_streamed.py",
     "analytics/streamed.py": "integration/api/test_query_streamed.py",

@@ -36,3 +36,29 @@ def test_a_profile_root_that_is_away_is_said(world):
     answer = world.admin.post("/profile/far/activate").json()
     assert answer["mounted"] is True and answer["reachable"] is False
     world.heal()
+
+
+def test_what_is_in_a_profiles_bucket_is_warm_when_it_is_activated(world):
+    world.api.profile("warm")
+    assert world.admin.post("/profile/warm/activate").json()["warmed"] == []
+    rows = "id,name\n" + "".join(f"{n},row {n}\n" for n in range(100))
+    answer = world.admin.post(
+        "/ingest/file",
+        files={"file": ("rows.csv", rows.encode())},
+        data={"dataset": "kept_warm", "row_key": "id", "home": "bucket"},
+        headers={"X-Lakehouse-Bucket": "p_warm"},
+    )
+    assert answer.status_code == 201, answer.text
+    world.api.profile("warm", "kept_warm")
+    [warmed] = world.admin.post("/profile/warm/activate").json()["warmed"]
+    assert (warmed["kind"], warmed["name"], warmed["ok"]) == ("cache", "kept_warm", True)
+    before = world.admin.get("/query/cache/stats").json()
+    assert [entry["relation"] for entry in before["entries"]] == ["kept_warm"]
+    with world.api.reader("warm") as reader:
+        found = reader.post("/query/sql", json={"sql": "select count(*) from kept_warm"})
+    assert found.json()["rows"] == [[100]]
+    assert world.admin.get("/query/cache/stats").json()["hits"] == before["hits"] + 1
+    assert [item["name"] for item in world.admin.post("/profile/warm/deactivate").json()["warmed"]] == [
+        "kept_warm"
+    ]
+    assert world.admin.get("/query/cache/stats").json()["entries"] == []
