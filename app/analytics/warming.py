@@ -1,4 +1,4 @@
-"""An activated profile finds what is in its own bucket in the hot cache; a deactivated one leaves nothing of it there."""
+"""An activated profile finds what is in its own bucket in the hot cache; a deactivated one leaves none of it there."""
 
 import msgspec
 
