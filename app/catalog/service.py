@@ -125,7 +125,9 @@ async def create_or_update_dataset(scope: Scope, request: DatasetRequest) -> tup
     """
     plan_name(request.name, "dataset")
     if request.home != "table":
-        raise InvalidInputError("home 'bucket' needs a bucket, and this version has none; use home 'table'")
+        raise InvalidInputError(
+            "a dataset with home 'bucket' begins with its files: ingest one with home=bucket, or attach those that are there"
+        )
     async with scope.begin() as transaction:
         dataset = await find_dataset(transaction, request.name, lock=True)
         created = dataset is None

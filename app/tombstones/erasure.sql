@@ -2,7 +2,8 @@
 
 -- dataset --
 -- Steward. A dataset with its row key's type as its table has it.
-select d.id, d.name, d.row_key, format_type(a.atttypid, a.atttypmod) as key_type
+select d.id, d.name, d.row_key, format_type(a.atttypid, a.atttypmod) as key_type,
+  exists (select from lakeward.bucket_dataset b where b.dataset_id = d.id) as in_bucket
 from lakeward.dataset d
 left join pg_attribute a on a.attrelid = to_regclass('lake.' || quote_ident(d.name)) and a.attname = d.row_key
 where d.name = %(name)s;
@@ -241,3 +242,12 @@ from unnest(%(names)s::text[]) c (name)
 join pg_attribute a on a.attrelid = to_regclass(c.name) and a.attnum > 0 and not a.attisdropped
 where a.attstorage in ('x', 'm') and c.name ~ '^(lake|vec)\.' and a.attname <> 'row_key'
   and a.atttypid in ('text'::regtype, 'text[]'::regtype, 'jsonb'::regtype, 'bytea'::regtype);
+
+-- copies --
+-- Datasets that were copied from this one, or from its copies, and are still there.
+with recursive copy (name) as (
+  select %(dataset)s::text
+  union
+  select d.name from copy c join lakeward.dataset d on d.lineage @> jsonb_build_array(jsonb_build_object('dataset', c.name))
+)
+select c.name from copy c where c.name <> %(dataset)s order by c.name;

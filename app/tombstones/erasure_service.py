@@ -27,6 +27,7 @@ class _Dataset(msgspec.Struct, frozen=True):
     name: str
     row_key: str | None
     key_type: str | None
+    in_bucket: bool
 
 
 class _Unfinished(msgspec.Struct, frozen=True):
@@ -55,6 +56,11 @@ async def create_erasure(scope: Scope, request: ErasureRequest, home: Path) -> E
         dataset = await transaction.find_one(_Dataset, QUERIES["dataset"], {"name": request.dataset})
         if dataset is None:
             raise dataset_not_found(request.dataset)
+        if dataset.in_bucket:
+            raise ConflictError(
+                f"the rows of dataset {dataset.name!r} are in a bucket; an erasure with a receipt is for rows in Postgres. "
+                "Tombstone them and compact the dataset: no file of it that is read has them then"
+            )
         if dataset.row_key is None or dataset.key_type is None:
             raise ConflictError(f"dataset {dataset.name!r} has no row key, so no row of it can be named")
         keys = await _read_keys(transaction, dataset, keys)

@@ -202,9 +202,11 @@ async def scan_after_step(work: Work) -> Found:
 async def write_receipt_step(work: Work) -> Found:
     """The receipt is written, and on record in the journal."""
     now = datetime.now(UTC)
-    receipt = create_receipt(work.row, work.cluster, work.row.found, now)
-    digest = hash_receipt(receipt)
     owner = work.database.owner(Actor(principal=work.row.created_by, source="job:erasure"))
+    async with owner.begin() as transaction:
+        copies = await transaction.fetch_values(QUERIES["copies"], {"dataset": work.row.dataset})
+    receipt = create_receipt(work.row, work.cluster, {**work.row.found, "copies": copies}, now)
+    digest = hash_receipt(receipt)
     entry = {"erasure": work.row.id, "keys": work.row.keys, "receipt_sha256": digest}
     async with owner.begin() as transaction:
         await transaction.execute(

@@ -53,6 +53,7 @@ def list_unreached(cluster: Cluster, found: Mapping[str, Any], scan: Mapping[str
         unreached.append(
             f"page images in WAL are compressed ({cluster.wal_compression}) and cannot be searched"
         )
+    unreached += [f"a copy of the dataset, with rows of its own: {name}" for name in found.get("copies", [])]
     if not found["statistics_rewritten"]:
         unreached.append(
             "old statistics of columns: pg_statistic needs the administrator's rights to be rewritten"

@@ -93,6 +93,7 @@ class IndexSource(msgspec.Struct, frozen=True):
     row_key: str | None
     base_id: int
     has_table: bool
+    in_bucket: bool
     row_key_type: str | None
 
 

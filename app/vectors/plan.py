@@ -25,6 +25,11 @@ def plan_index(request: IndexRequest, source: IndexSource, columns: Collection[s
         InvalidInputError: no rows or no row key yet, a column named twice, or overlap not below size.
     """
     name = plan_name(request.name or f"{request.source}_v1"[:48], "index")
+    if source.in_bucket:
+        raise InvalidInputError(
+            f"the rows of {source.kind} {source.name!r} are in a bucket; an index needs them in Postgres: materialize "
+            "the dataset and index the copy"
+        )
     if not source.has_table:
         raise InvalidInputError(f"{source.kind} {source.name!r} has no columns yet; ingest a file first")
     if source.row_key is None:

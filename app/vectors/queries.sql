@@ -104,6 +104,7 @@ update lakeward.index_variant set state = %(state)s, build_ms = %(build_ms)s whe
 -- The relation an index shall be over, locked so that neither it nor its dataset changes meanwhile.
 select r.id, r.kind, r.name, base.row_key, base.base_id,
   to_regclass(format('lake.%%I', base.table_name)) is not null as has_table,
+  exists (select from lakeward.bucket_dataset b where b.dataset_id = base.base_id) as in_bucket,
   (select c.type from lakeward.dataset_column c where c.dataset_id = base.base_id and c.name = base.row_key) as row_key_type
 from lakeward.relation r
 cross join lateral lakeward.find_base(r.id) base
