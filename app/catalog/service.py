@@ -126,7 +126,8 @@ async def create_or_update_dataset(scope: Scope, request: DatasetRequest) -> tup
     plan_name(request.name, "dataset")
     if request.home != "table":
         raise InvalidInputError(
-            "a dataset with home 'bucket' begins with its files: ingest one with home=bucket, or attach those that are there"
+            "a dataset with home 'bucket' begins with its files: ingest one with home=bucket, or attach "
+            "those that are there"
         )
     async with scope.begin() as transaction:
         dataset = await find_dataset(transaction, request.name, lock=True)

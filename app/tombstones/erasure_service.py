@@ -58,8 +58,8 @@ async def create_erasure(scope: Scope, request: ErasureRequest, home: Path) -> E
             raise dataset_not_found(request.dataset)
         if dataset.in_bucket:
             raise ConflictError(
-                f"the rows of dataset {dataset.name!r} are in a bucket; an erasure with a receipt is for rows in Postgres. "
-                "Tombstone them and compact the dataset: no file of it that is read has them then"
+                f"the rows of dataset {dataset.name!r} are in a bucket; an erasure with a receipt is for rows in "
+                "Postgres. Tombstone them and compact the dataset: no file of it that is read has them then"
             )
         if dataset.row_key is None or dataset.key_type is None:
             raise ConflictError(f"dataset {dataset.name!r} has no row key, so no row of it can be named")
