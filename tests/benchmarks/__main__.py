@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal,tpch picks some;
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal,moves,tpch picks some;
 LAKEWARD_BENCH_QUICK=1 measures less.
 """
 
@@ -15,12 +15,36 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import embed, http, ingest, journal, profiles, search, start, tombstones, tpch, views
+from tests.benchmarks import (
+    embed,
+    http,
+    ingest,
+    journal,
+    moves,
+    profiles,
+    search,
+    start,
+    tombstones,
+    tpch,
+    views,
+)
 from tests.benchmarks.corpus import load_corpus
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.home import QUICK, open_home
 
-PARTS = ("search", "http", "ingest", "embed", "start", "views", "tombstones", "profiles", "journal", "tpch")
+PARTS = (
+    "search",
+    "http",
+    "ingest",
+    "embed",
+    "start",
+    "views",
+    "tombstones",
+    "profiles",
+    "journal",
+    "moves",
+    "tpch",
+)
 PACKAGES = (
     "psycopg",
     "pgvector",
@@ -62,6 +86,9 @@ def main() -> None:
         if "journal" in wanted:
             _say("keeping a journal")
             figures += journal.measure(home)
+        if "moves" in wanted:
+            _say("copying a table into a bucket, and back")
+            figures += moves.measure(home)
         if "tpch" in wanted:
             _say(f"asking TPC-H at scale factor {tpch.SCALE:g}")
             figures += tpch.measure(home)
