@@ -184,8 +184,8 @@ class ExportDoor:
 
 
 @contextmanager
-def doors_of(api: Api, profile: str) -> Iterator[list[Door]]:
-    """Every door that takes a SELECT, open for this reader."""
+def doors_of(api: Api, profile: str, home: str = "table") -> Iterator[list[Door]]:
+    """Every door that takes a SELECT, open for this reader; Postgres' own are none for rows that are in files."""
     role = api.admin.get(f"/catalog/profiles/{profile}").json()
     with ExitStack() as stack:
         reader = stack.enter_context(api.reader(profile))
@@ -198,11 +198,15 @@ def doors_of(api: Api, profile: str) -> Iterator[list[Door]]:
         owner = stack.enter_context(api.deployed.connect("owner"))
         admin = stack.enter_context(httpx.Client(base_url=api.url, timeout=60))
         admin.headers.update({"X-API-Key": api.admin.headers["X-API-Key"], "X-Lakehouse-Profile": profile})
-        yield [
+        postgres: list[Door] = [
             SessionDoor("scope", scope),
             SessionDoor("psql", person),
+        ]
+        export = ExportDoor(api, owner, role["role_name"], role["schema_name"])
+        yield [
+            *(postgres if home == "table" else []),
             QueryDoor(reader, "application/json"),
-            ExportDoor(api, owner, role["role_name"], role["schema_name"]),
+            *([export] if home == "table" else []),
             QueryDoor(reader, "application/x-ndjson"),
             QueryDoor(reader, ARROW),
             QueryDoor(reader, PARQUET),

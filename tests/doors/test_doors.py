@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
 
@@ -56,6 +58,7 @@ class World(msgspec.Struct, frozen=True):
     policies: dict[str, Policy]
     indexes: dict[str, str]
     key: Key
+    home: str
 
 
 def default_redaction(column: str, default: Redaction) -> Redaction:
@@ -64,20 +67,68 @@ def default_redaction(column: str, default: Redaction) -> Redaction:
     return default if fits else Redaction("null")
 
 
-def make_world(api: Api, number: int) -> World:
-    """A dataset with random sensitivities, a reader of it for each clearance, four views, their readers, tombstones."""
-    source = random.Random(number)
-    name = f"people{number}"
-    rows = make_rows(source, 40)
+def create_table(api: Api, name: str, rows: list[Row]) -> None:
+    """The rows in Postgres."""
     columns = [{"name": column, "type": kind} for column, kind in TYPES.items()]
     created = api.admin.post("/catalog/datasets", json={"name": name, "row_key": "id", "columns": columns})
     assert created.status_code == 201, created.text
-    levels = {column: source.choice(LEVELS) for column in TYPES}
     with api.deployed.connect("owner") as owner:
         insert = sql.SQL("insert into {} values ({})").format(
             sql.Identifier("lake", name), sql.SQL(", ").join(sql.Placeholder() * len(TYPES))
         )
         owner.cursor().executemany(insert, [list(row.values()) for row in rows])
+
+
+def create_in_bucket(api: Api, name: str, rows: list[Row]) -> None:
+    """The rows as Delta: what an export of the table is, which is deleted then."""
+    create_table(api, f"{name}_before", rows)
+    path = f"/catalog/datasets/by-name/{name}_before"
+    accepted = api.admin.post(f"{path}/export", json={"target": name})
+    assert accepted.status_code == 202, accepted.text
+    job = api.wait(accepted.json()["job_id"])
+    assert job["state"] == "succeeded" and job["result"]["rows"] == len(rows), job
+    assert api.admin.delete(path).status_code == 200
+
+
+def create_attached(api: Api, name: str, rows: list[Row]) -> None:
+    """The rows in two Parquet files that somebody else wrote, with types of their own."""
+    folder = api.settings.home / "buckets" / "local" / name
+    folder.mkdir()
+    table = pa.Table.from_pylist(rows, pa.schema(FOREIGN))
+    pq.write_table(table.slice(0, 15), folder / "a.parquet")
+    pq.write_table(table.slice(15), folder / "b.parquet")
+    body = {"name": name, "path": name, "row_key": "id"}
+    answer = api.admin.post("/catalog/datasets/attach", json=body)
+    assert answer.status_code == 201, answer.text
+
+
+FOREIGN = {
+    "id": pa.int32(),
+    "name": pa.large_string(),
+    "mail": pa.string(),
+    "born": pa.date32(),
+    "pay": pa.int64(),
+    "score": pa.float32(),
+    "team": pa.dictionary(pa.int8(), pa.string()),
+    "active": pa.bool_(),
+    "rate": pa.decimal128(12, 2),
+    "hired": pa.timestamp("ms", "UTC"),
+}
+CREATE = {"table": create_table, "bucket": create_in_bucket, "attached": create_attached}
+
+
+def make_world(api: Api, number: int, home: str = "table") -> World:
+    """A dataset with random sensitivities, a reader of it for each clearance, four views, their readers, tombstones.
+
+    Where its rows are makes no difference to any answer; only what is not in Postgres has no index, and psql has not
+    heard of it.
+    """
+    source = random.Random(number)
+    name = f"people{number}"
+    rows = make_rows(source, 40)
+    CREATE[home](api, name, rows)
+    levels = {column: source.choice(LEVELS) for column in TYPES}
+    with api.deployed.connect("owner") as owner:
         owner.cursor().executemany(
             "update lakeward.dataset_column c set sensitivity = %s from lakeward.dataset d"
             " where d.id = c.dataset_id and d.name = %s and c.name = %s",
@@ -87,7 +138,7 @@ def make_world(api: Api, number: int) -> World:
     assert secret is not None
     policies = _readers(api, name, levels) | _views(api, source, name, number)
     indexes = {}
-    for profile, policy in policies.items():
+    for profile, policy in policies.items() if home == "table" else ():
         if policy.columns.get("name", Redaction("null")).action is None or policy.relation != name:
             if "name" in policy.columns and policy.relation not in indexes.values():
                 indexes[profile] = api.index(policy.relation, "name", name=f"ix_{policy.relation}")
@@ -104,6 +155,7 @@ def make_world(api: Api, number: int) -> World:
         policies,
         indexes,
         Key(bytes(secret[0]), bytes(secret[1])),
+        home,
     )
 
 
@@ -155,7 +207,8 @@ def worlds(api: Api) -> Iterator[list[World]]:
             document |= {"keep_prefix": default.prefix, "keep_suffix": default.suffix}
         answer = api.admin.post("/access/roles", json=document)
         assert answer.status_code in (200, 201), answer.text
-    yield [make_world(api, number) for number in range(WORLDS)]
+    homes = ["table"] * WORLDS + ["bucket", "attached"] * (WORLDS // 2)
+    yield [make_world(api, number, home) for number, home in enumerate(homes)]
 
 
 def questions(world: World, policy: Policy) -> list[tuple[str, Answer]]:
@@ -235,10 +288,11 @@ def compare(api: Api, world: World, profile: str) -> None:
     asked = questions(world, policy)
     # a query of the analytic engine is a process of its own: all rows in every format, a sample of the rest in JSON
     sample = set(range(len(asked)) if NIGHTLY else random.Random(profile).sample(range(1, len(asked)), 4))
-    with doors_of(api, profile) as doors:
+    with doors_of(api, profile, world.home) as doors:
+        few, some = (2, 4) if world.home == "table" else (0, 1)
         for number, (question, wanted) in enumerate(asked):
-            every = NIGHTLY or (number == 0 and world.name == "people0")
-            for door in doors if every else doors[: 4 if number in sample or not number else 2]:
+            every = NIGHTLY or (number == 0 and world.name in ("people0", f"people{WORLDS}"))
+            for door in doors if every else doors[: some if number in sample or not number else few]:
                 found = door.ask(question)
                 if not wanted.rows and not found.rows and not found.refused:
                     assert not wanted.refused, f"{door.name}, as {profile}: {question}"
@@ -251,6 +305,25 @@ def test_every_door_answers_what_the_policy_means(api: Api, worlds: list[World],
         for profile in world.policies:
             with subtests.test(profile):
                 compare(api, world, profile)
+
+
+def test_what_is_in_files_is_not_in_psql_and_not_searched(
+    api: Api, worlds: list[World], subtests: Any
+) -> None:
+    """It is not there for whoever asks Postgres, in the words for what is not there; and an index is refused."""
+    for world in worlds:
+        if world.home == "table":
+            continue
+        refused = api.admin.post("/vectors/index", json={"source": world.name, "text_columns": ["name"]})
+        assert refused.status_code in (400, 409), refused.text
+        for profile, policy in world.policies.items():
+            with subtests.test(profile), doors_of(api, profile) as doors:
+                for door in doors[:2]:
+                    said = []
+                    for name in (policy.relation, "nosuch"):
+                        assert door.ask(f"select * from {name}") == NO_RELATION
+                        said.append(door.said.replace(name, "…"))
+                    assert said[0] == said[1]
 
 
 def test_what_is_hidden_is_refused_like_what_is_not_there(api: Api, worlds: list[World]) -> None:
