@@ -21,7 +21,7 @@ from app.analytics.formats import Answer
 from app.analytics.frames import Piece, receive_task, send_failure, send_rows
 from app.analytics.models import QueryTask
 from app.analytics.mount import Mount
-from app.delta.govern import govern
+from app.delta.govern import govern, hidden_by
 from app.errors import InternalError, InvalidQueryError, LakewardError
 
 RESERVED_BYTES = 6 * 1024**3
@@ -65,7 +65,10 @@ async def _run(task: QueryTask, files: Sequence[int], link: socket.socket) -> No
     frames = await asyncio.to_thread(govern, task.files)
     schemas = {relation.name: arrow_schema(relation) for relation in task.relations}
     schemas |= {name: frame.schema() for name, frame in frames.items()}
-    rows = await run_query(task.sql, schemas, Mount(task, files, frames, link), task.limits)
+    hiding = {
+        relation.name: columns for relation in task.files if (columns := hidden_by(relation)) is not None
+    }
+    rows = await run_query(task.sql, schemas, hiding, Mount(task, files, frames, link), task.limits)
     await _answer(rows, task.media_type, link)
 
 

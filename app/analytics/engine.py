@@ -6,18 +6,20 @@ shows which relations it names; then against their rows.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
+import msgspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 from datafusion import DataFrame, RecordBatch, RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
 from datafusion.catalog import Catalog, Schema, SchemaProvider, Table
 
+from app.analytics.barrier import find_exposed
 from app.analytics.models import Limits
 from app.errors import InternalError, InvalidQueryError, LakewardError
 
-#: Registers the relations that a query names, by their names, in its context.
-Mount = Callable[[SessionContext, Sequence[str]], Awaitable[None]]
+#: Registers the relations that a query names, by their names, in its context; some of them behind a barrier.
+Mount = Callable[[SessionContext, Sequence[str], Collection[str]], Awaitable[None]]
 
 #: What tests/benchmarks/tpch.py showed. A join is much cheaper when every core reads the whole smaller side than when
 #: both sides are dealt out among the cores; that side is then held once, as it would be in parts.
@@ -26,6 +28,8 @@ TUNED = {
     "datafusion.optimizer.hash_join_single_partition_threshold": str(64 * 1024 * 1024),
     "datafusion.optimizer.hash_join_single_partition_threshold_rows": "2000000",
 }
+#: They tell which file a row is in, and where in it: so many rows of others are between two of mine.
+NOT_FOR_READERS = ("input_file_name", "file_row_index")
 CATALOG, SCHEMA = "lakeward", "profile"
 _OPTIONS = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 _QUALIFIER = re.compile(rf"\b{CATALOG}\.{SCHEMA}\.")
@@ -65,11 +69,22 @@ def _context(memory_bytes: int) -> tuple[SessionContext, Catalog]:
     context = SessionContext(config, runtime)
     catalog = Catalog.memory_catalog()
     context.register_catalog_provider(CATALOG, catalog)
+    for name in NOT_FOR_READERS:
+        context.deregister_udf(name)
     return context, catalog
 
 
-def plan_relations(sql: str, schemas: Mapping[str, pa.Schema]) -> list[str]:
-    """The relations a query names, in the order it does; plans it, and reads nothing.
+class Planned(msgspec.Struct, frozen=True):
+    """The relations a query names, in the order it does, and which of them need a barrier."""
+
+    named: list[str]
+    exposed: set[str]
+
+
+def plan_relations(
+    sql: str, schemas: Mapping[str, pa.Schema], hiding: Mapping[str, frozenset[str]]
+) -> Planned:
+    """Plans a query over relations with these schemas, and reads nothing. `hiding`: see `find_exposed`.
 
     Raises:
         InvalidQueryError: it is not one SELECT over these relations.
@@ -80,11 +95,13 @@ def plan_relations(sql: str, schemas: Mapping[str, pa.Schema]) -> list[str]:
     try:
         frame = context.sql_with_options(sql, _OPTIONS)
         kind = str(frame.logical_plan()).lstrip()
+        hidden = {name: hiding[name] for name in relations.named if name in hiding}
+        exposed = find_exposed(frame.optimized_logical_plan(), hidden) if hidden else set()
     except BaseException as exc:
         raise _translate(exc) from None
     if kind.startswith(("Explain", "Analyze")):
         raise InvalidQueryError("EXPLAIN is not available; ask for the rows themselves")
-    return relations.named
+    return Planned(relations.named, exposed)
 
 
 class Rows:
@@ -122,18 +139,24 @@ class Rows:
         return batch if batch.num_rows else None
 
 
-async def run_query(sql: str, schemas: Mapping[str, pa.Schema], mount: Mount, limits: Limits) -> Rows:
+async def run_query(
+    sql: str,
+    schemas: Mapping[str, pa.Schema],
+    hiding: Mapping[str, frozenset[str]],
+    mount: Mount,
+    limits: Limits,
+) -> Rows:
     """The rows of the answer as they come; nothing is computed that is not asked for.
 
     Raises:
         InvalidQueryError: the engine refuses the query, or it needs more memory than it may have.
         LakewardError: whatever `mount` raises.
     """
-    named = await asyncio.to_thread(plan_relations, sql, schemas)
+    planned = await asyncio.to_thread(plan_relations, sql, schemas, hiding)
     context, catalog = _context(limits.memory_bytes)
     catalog.register_schema(SCHEMA, Schema.memory_schema())
     try:
-        await mount(context, named)
+        await mount(context, planned.named, planned.exposed)
         frame = await asyncio.to_thread(context.sql_with_options, sql, _OPTIONS)
         # the physical plan is made here, and may take as long as the query likes: not on the event loop
         stream = await asyncio.to_thread(frame.execute_stream)

@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
 from datafusion import DataFrame, SessionContext
 
+from app.analytics.barrier import put_barrier
 from app.analytics.cache_models import Cached, Filled, Wanted
 from app.analytics.engine import empty_batch
 from app.analytics.export import ExportTask, export_relations
@@ -35,11 +36,11 @@ class Mount:
         self._wanted = {wanted.name: wanted for wanted in task.wanted}
         self._relations = {relation.name: relation for relation in task.relations}
 
-    async def __call__(self, context: SessionContext, named: Sequence[str]) -> None:
-        """Register the named relations in the context."""
-        await asyncio.to_thread(self._mount, context, named)
+    async def __call__(self, context: SessionContext, named: Sequence[str], exposed: Collection[str]) -> None:
+        """Register the named relations in the context, those that are exposed behind a barrier."""
+        await asyncio.to_thread(self._mount, context, named, exposed)
 
-    def _mount(self, context: SessionContext, named: Sequence[str]) -> None:
+    def _mount(self, context: SessionContext, named: Sequence[str], exposed: Collection[str]) -> None:
         for relation in self._task.files:
             if relation.name in named and relation.address is not None:
                 register_store(context, relation.address)
@@ -47,7 +48,8 @@ class Mount:
         for name in named:
             table = exported[name] if name in exported else self._find(name)
             if table is None:
-                context.register_table(name, self._frames[name].into_view())
+                frame = self._frames[name]
+                context.register_table(name, (put_barrier(frame) if name in exposed else frame).into_view())
             else:
                 context.register_record_batches(name, _split(table))
 

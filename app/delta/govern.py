@@ -16,7 +16,7 @@ from app.delta.scan import scan_files, scan_folder
 from app.delta.schema import engine_cast, plan_foreign
 from app.storage.address import Address
 from app.views.datafusion import HmacKey, filter_expression, redaction_expression, register_redactions
-from app.views.filter_types import Node
+from app.views.filter_types import Node, list_nodes
 
 #: No column is called that: names have at most 63 bytes.
 GONE = "a key that has a tombstone, and the rows of which are left out here"
@@ -46,6 +46,13 @@ class GovernedFiles(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         """Without keys of rows and without the key of `hash`."""
         return f"GovernedFiles({self.name}, {len(self.uris)} files)"
+
+
+def hidden_by(relation: GovernedFiles) -> frozenset[str] | None:
+    """The columns that decide by the row filter which rows are hidden; None when no row is."""
+    if relation.filter_tree is not None:
+        return frozenset(str(node["column"]) for node in list_nodes(relation.filter_tree) if "column" in node)
+    return frozenset() if relation.gone else None
 
 
 def govern(
