@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from psycopg import sql
 
-from app.analytics.export import export_relations
+from app.analytics.export import ExportTask, export_relations
 from app.analytics.models import RelationColumns
 from app.errors import ForbiddenError
 from tests.integration.api.conftest import Api
@@ -155,14 +155,22 @@ class ExportDoor:
             return NO_RELATION
         try:
             exported = export_relations(
-                self._dsn, self._role, [columns], timeout_ms=10_000, memory_bytes=2**24
+                ExportTask(
+                    dsn=self._dsn,
+                    role=self._role,
+                    steward="",
+                    relations=[columns],
+                    cached=[],
+                    timeout_ms=10_000,
+                    memory_bytes=2**24,
+                )
             )
         except ForbiddenError as exc:
             self.said = exc.message
             return NO_RELATION
         with duckdb.connect() as engine:
             engine.execute("set timezone = 'UTC'")
-            engine.register(named[2], exported[named[2]])
+            engine.register(named[2], exported.tables[named[2]])
             try:
                 table = engine.sql(question).to_arrow_table()
             except duckdb.BinderException:
