@@ -6,6 +6,7 @@ own scan was measured at two to ten times the time of this one.
 """
 
 from collections.abc import Sequence
+from os.path import exists
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,7 +25,8 @@ def scan_files(context: SessionContext, uris: Sequence[str], schema: pa.Schema) 
     Raises:
         UnavailableError: a local file is gone. The engine would leave it out and say nothing.
     """
-    if missing := [uri for uri in uris if "://" not in uri and not Path(uri).exists()]:
+    # pathlib takes three times as long, which a thousand files feel
+    if missing := [uri for uri in uris if "://" not in uri and not exists(uri)]:  # noqa: PTH110
         raise UnavailableError(
             f"{len(missing)} of the {len(uris)} files of a dataset are gone from its bucket, the first is "
             f"{Path(missing[0]).name}",

@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal,moves,tpch picks some;
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal,moves,tpch,growth picks some;
 LAKEWARD_BENCH_QUICK=1 measures less.
 """
 
@@ -17,6 +17,7 @@ from rich.table import Table
 
 from tests.benchmarks import (
     embed,
+    growth,
     http,
     ingest,
     journal,
@@ -44,6 +45,7 @@ PARTS = (
     "journal",
     "moves",
     "tpch",
+    "growth",
 )
 PACKAGES = (
     "psycopg",
@@ -101,6 +103,9 @@ def main() -> None:
     if "profiles" in wanted:
         _say(f"making {profiles.MANY:,} profiles")
         figures += profiles.measure()
+    if "growth" in wanted:
+        _say(f"asking among {growth.DATASETS[-1]:,} datasets")
+        figures += growth.measure()
     _print(figures)
     _keep(figures)
 

@@ -77,8 +77,13 @@ class Client:
     """Sends with a key; a connection for each request, since the server closes those that idle for 5 seconds."""
 
     def __init__(self, port: int, key: str) -> None:
+        self._port = port
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         self._headers = {"X-API-Key": key, "Content-Type": "application/json"}
+
+    def with_key(self, key: str) -> "Client":
+        """Another one."""
+        return Client(self._port, key)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """JSON for JSON."""
