@@ -15,16 +15,19 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.analytics.engine import Rows, run_query, warm_up
+from app.analytics.engine import Rows, run_query
 from app.analytics.export import arrow_schema
 from app.analytics.formats import Answer
 from app.analytics.frames import Piece, receive_task, send_failure, send_rows
 from app.analytics.models import QueryTask
 from app.analytics.mount import Mount
+from app.analytics.warm_up import warm_up
 from app.delta.govern import govern, hidden_by
 from app.errors import InternalError, InvalidQueryError, LakewardError
 
 RESERVED_BYTES = 6 * 1024**3
+#: What the allocator reserves for a thread. The engine looks at many files at once, each in a thread, up to so many.
+THREAD_BYTES, THREADS = 32 * 1024**2, 512
 #: A frame is sent when it has so many bytes, or when the next batch takes longer than this.
 FRAME_BYTES = 1024 * 1024
 PATIENCE_S = 0.1
@@ -36,14 +39,17 @@ def serve(link: socket.socket) -> None:
     # Ctrl-C is for the server, which ends its children itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link.setblocking(True)
-    warm_up()
+    # a process that cannot do it can still try the query
+    with contextlib.suppress(Exception):
+        warm_up()
     try:
         body, files = receive_task(link)
     except (EOFError, ConnectionResetError):
         return  # a spare that nobody needed
     task = msgspec.msgpack.decode(body, type=QueryTask)
     # allocators reserve far more than they use, so this is only the net under the watcher, for one huge allocation
-    limit = RESERVED_BYTES + 3 * task.limits.memory_bytes
+    threads = min(sum(len(relation.uris) for relation in task.files), THREADS)
+    limit = RESERVED_BYTES + threads * THREAD_BYTES + 3 * task.limits.memory_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # nobody reads any more: whoever started this process has gone

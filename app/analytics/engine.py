@@ -167,13 +167,6 @@ async def run_query(
         raise _translate(exc) from exc
 
 
-def warm_up() -> None:
-    """What the engine does once in a process, done before somebody waits for it."""
-    context, catalog = _context(64 * 1024 * 1024)
-    catalog.register_schema(SCHEMA, Schema.memory_schema())
-    context.sql_with_options("select 1", _OPTIONS).collect()
-
-
 def empty_batch(table: pa.Table) -> pa.RecordBatch:
     """A batch of a table without rows, which an engine needs to know its columns."""
     return pa.RecordBatch.from_arrays(

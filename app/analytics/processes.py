@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import resource
 import signal
 import socket
@@ -21,6 +22,8 @@ from app.analytics.models import Limits, QueryTask
 from app.errors import InvalidQueryError, LakewardError, TimeoutExceededError
 
 #: Forks come from a process that has imported the engine and never started it: 20 ms instead of 700.
+# A process that lives as long as its query need not give memory back before; read when the first of them starts.
+os.environ.setdefault("MIMALLOC_PURGE_DELAY", "-1")
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["app.analytics.child"])
 #: What the engine, Arrow and their threads take before a row is read.

@@ -178,9 +178,11 @@ async def plan_query(
         UnavailableError: the bucket of a relation does not answer.
     """
     words = plan_words(sql)
-    relations = await scope.fetch(RelationColumns, QUERIES["relations"], {"words": words, "profile": profile})
     # before the files are looked up: what changes meanwhile is missing from the snapshot, not from the rows
-    sources = await find_cached(analytics.database, analytics.cache, profile, words)
+    relations, sources = await asyncio.gather(
+        scope.fetch(RelationColumns, QUERIES["relations"], {"words": words, "profile": profile}),
+        find_cached(analytics.database, analytics.cache, profile, words),
+    )
     files = await find_sources(analytics.database, analytics.places, profile, words)
     plan = plan_cache(analytics.cache, sources, files)
     task = QueryTask(

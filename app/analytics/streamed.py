@@ -89,7 +89,8 @@ class StreamedResponse(Response[bytes]):
             except LakewardError as exc:
                 log.warning("an answer broke off: %s", exc.message)
                 return
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            # the client has it all: it need not wait until the work is cleaned away
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class _Taking:

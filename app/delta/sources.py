@@ -1,5 +1,6 @@
 """What an analytic query reads from buckets: relations as Postgres decides them for one profile, with their files."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -34,7 +35,7 @@ async def find_sources(
         msgspec.convert(msgspec.to_builtins(row), SourceRow)
         for row in await steward.fetch(SourceRow, QUERIES["bucket_sources"], parameters)
     ]
-    return [await _resolve(database, places, row) for row in rows]
+    return await asyncio.gather(*(_resolve(database, places, row) for row in rows))
 
 
 async def _resolve(database: Database, places: Places, row: SourceRow) -> GovernedFiles:
