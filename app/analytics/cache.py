@@ -14,6 +14,10 @@ import msgspec
 from app.analytics.cache_models import CacheEntry, CacheStats
 
 
+#: Each is an open file, and a process may have 1,024 of those on many systems.
+MAX_EXPORTS = 256
+
+
 class Export(msgspec.Struct):
     """One relation's rows under one policy, as of a snapshot."""
 
@@ -73,7 +77,7 @@ class HotCache:
     ) -> bool:
         """Take the file over, in place of an older one, if it fits beside the pinned ones; else it is closed."""
         self._drop(e.id for e in self.list_exports([name]) if e.policy == policy)
-        if not self._make_room(size, pinned=pinned):
+        if not self._make_room(size):
             os.close(file)
             return False
         now = time.monotonic()
@@ -81,12 +85,12 @@ class HotCache:
         self._exports[export.id] = export
         return True
 
-    def _make_room(self, size: int, *, pinned: bool) -> bool:
-        held = sum(e.size for e in self._exports.values() if e.pinned)
-        if held + size > self.limit_bytes:
+    def _make_room(self, size: int) -> bool:
+        held = [e for e in self._exports.values() if e.pinned]
+        if sum(e.size for e in held) + size > self.limit_bytes or len(held) >= MAX_EXPORTS:
             return False
         oldest = sorted((e for e in self._exports.values() if not e.pinned), key=lambda e: e.used_at)
-        while self.used_bytes + size > self.limit_bytes:
+        while self.used_bytes + size > self.limit_bytes or len(self._exports) >= MAX_EXPORTS:
             self._drop([oldest.pop(0).id])
             self._evictions += 1
         return True

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from app.analytics.cache import HotCache
+from app.analytics.cache import MAX_EXPORTS, HotCache
 from app.analytics.memory_file import check_sealed, create_memory_file, fill_memory_file, read_memory_file
 from app.errors import InternalError
 
@@ -54,6 +54,13 @@ def test_pinned_ones_stay_and_what_does_not_fit_is_not_kept() -> None:
     assert [e.name for e in cache.set_pinned("a_base", pinned=False)] == ["a"]
     assert keep(cache, "f", 100)
     assert names(cache) == ["f"]
+
+
+def test_there_are_never_too_many_files() -> None:
+    cache = HotCache(10_000)
+    assert all(keep(cache, f"r{n}", 1) for n in range(MAX_EXPORTS + 5))
+    assert len(names(cache)) == MAX_EXPORTS and "r4" not in names(cache) and "r5" in names(cache)
+    cache.close()
 
 
 def test_a_newer_one_takes_the_place_of_its_policy_alone() -> None:
