@@ -162,6 +162,7 @@ def list_datasets(session: Session) -> None:
     rows = (
         [
             d["name"],
+            d["home"],
             d["row_count"],
             len(d["columns"]),
             d["row_key"],
@@ -172,7 +173,7 @@ def list_datasets(session: Session) -> None:
     )
     hint = session.command("ingest", "FILE", "--dataset", "NAME", home_option="--lakeward-home")
     show_table(
-        ["dataset", "rows#", "columns#", "row key", "embedded", "loaded"],
+        ["dataset", "home", "rows#", "columns#", "row key", "embedded", "loaded"],
         rows,
         none=f"no datasets yet; load one: {hint}",
     )
