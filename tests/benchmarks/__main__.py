@@ -1,6 +1,7 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal,moves,tpch,growth picks some;
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal,moves,tpch,growth,answers
+picks some;
 LAKEWARD_BENCH_QUICK=1 measures less.
 """
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import (
+    answers,
     embed,
     growth,
     http,
@@ -46,6 +48,7 @@ PARTS = (
     "moves",
     "tpch",
     "growth",
+    "answers",
 )
 PACKAGES = (
     "psycopg",
@@ -94,6 +97,9 @@ def main() -> None:
         if "tpch" in wanted:
             _say(f"asking TPC-H at scale factor {tpch.SCALE:g}")
             figures += tpch.measure(home)
+        if "answers" in wanted:
+            _say(f"answering {answers.ROWS:,} rows")
+            figures += answers.measure(home)
         if "embed" in wanted:
             _say("embedding")
             figures += embed.measure(corpus)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.queues import Queue
 from typing import Any
@@ -51,8 +51,8 @@ def bodies(queries: NDArray[np.float32]) -> list[bytes]:
 
 
 @contextmanager
-def serving(home: Home) -> Iterator[int]:
-    """`lakeward serve` on the prepared home; its port."""
+def serving(home: Home, settings: Mapping[str, str] | None = None) -> Iterator[int]:
+    """`lakeward serve` on the prepared home, with some settings as its environment; its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -66,7 +66,7 @@ def serving(home: Home) -> Iterator[int]:
         "--port",
         str(port),
     ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ})
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **(settings or {})})
     try:
         wait_ready(port, process)
         yield port
