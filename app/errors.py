@@ -19,6 +19,7 @@ LakewardError
 ├── ProviderError                502  a model provider failed, named in the message
 ├── UnavailableError             503  the database, or another part, is away; try again
 │   ├── DiskFullError            507
+│   ├── DamagedFileError         503  a dataset's file in a bucket is not what was written there
 │   └── PolicyViolatedError      503  the governance checks do not hold, so nothing is served
 ├── TimeoutExceededError         504
 ├── SettingsError                  –  a setting that cannot be used
@@ -163,6 +164,12 @@ class DiskFullError(UnavailableError):
 
     code = "disk_full"
     status = 507
+
+
+class DamagedFileError(UnavailableError):
+    """A file of a dataset is damaged."""
+
+    code = "damaged_file"
 
 
 class PolicyViolatedError(UnavailableError):

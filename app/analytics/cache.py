@@ -13,7 +13,6 @@ import msgspec
 
 from app.analytics.cache_models import CacheEntry, CacheStats
 
-
 #: Each is an open file, and a process may have 1,024 of those on many systems.
 MAX_EXPORTS = 256
 

@@ -21,6 +21,7 @@ from app.analytics.formats import Answer
 from app.analytics.frames import Piece, receive_task, send_failure, send_rows
 from app.analytics.models import QueryTask
 from app.analytics.mount import Mount
+from app.analytics.translate import TOO_LARGE
 from app.analytics.warm_up import warm_up
 from app.delta.govern import govern, hidden_by
 from app.errors import InternalError, InvalidQueryError, LakewardError
@@ -31,7 +32,6 @@ THREAD_BYTES, THREADS = 32 * 1024**2, 512
 #: A frame is sent when it has so many bytes, or when the next batch takes longer than this.
 FRAME_BYTES = 1024 * 1024
 PATIENCE_S = 0.1
-TOO_LARGE = "the query needs more memory than it may use (query.memory_bytes)"
 
 
 def serve(link: socket.socket) -> None:

@@ -5,7 +5,6 @@ shows which relations it names; then against their rows.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
 import msgspec
@@ -16,7 +15,8 @@ from datafusion.catalog import Catalog, Schema, SchemaProvider, Table
 
 from app.analytics.barrier import find_exposed
 from app.analytics.models import Limits
-from app.errors import InternalError, InvalidQueryError, LakewardError
+from app.analytics.translate import translate
+from app.errors import InvalidQueryError, LakewardError
 
 #: Registers the relations that a query names, by their names, in its context; some of them behind a barrier.
 Mount = Callable[[SessionContext, Sequence[str], Collection[str]], Awaitable[None]]
@@ -35,7 +35,6 @@ POOL_SHARE = 1.5
 NOT_FOR_READERS = ("input_file_name", "file_row_index")
 CATALOG, SCHEMA = "lakeward", "profile"
 _OPTIONS = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
-_QUALIFIER = re.compile(rf"\b{CATALOG}\.{SCHEMA}\.")
 
 
 class _EmptyRelations(SchemaProvider):  # type: ignore[misc]  # datafusion has no types
@@ -102,7 +101,7 @@ def plan_relations(
         hidden = {name: hiding[name] for name in relations.named if name in hiding}
         exposed = find_exposed(frame.optimized_logical_plan(), hidden) if hidden else set()
     except BaseException as exc:
-        raise _translate(exc) from None
+        raise translate(exc) from None
     if kind.startswith(("Explain", "Analyze")):
         raise InvalidQueryError("EXPLAIN is not available; ask for the rows themselves")
     return Planned(relations.named, exposed)
@@ -133,7 +132,7 @@ class Rows:
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
-            raise _translate(exc) from exc
+            raise translate(exc) from exc
         return None
 
     def _first_of(self, batch: pa.RecordBatch) -> pa.RecordBatch | None:
@@ -168,7 +167,7 @@ async def run_query(
     except (LakewardError, asyncio.CancelledError):
         raise
     except BaseException as exc:
-        raise _translate(exc) from exc
+        raise translate(exc) from exc
 
 
 def empty_batch(table: pa.Table) -> pa.RecordBatch:
@@ -176,18 +175,3 @@ def empty_batch(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.array([], field.type) for field in table.schema], schema=table.schema
     )
-
-
-def _translate(exc: BaseException) -> BaseException:
-    """The engine's own words with the user's names; its internals stay inside."""
-    if isinstance(exc, KeyboardInterrupt | SystemExit):
-        return exc
-    if not isinstance(exc, Exception):  # pyo3's PanicException is a BaseException
-        return InternalError("the engine failed on this query")
-    text = _QUALIFIER.sub("", str(exc))
-    if "Resources exhausted" in text:
-        return InvalidQueryError("the query needs more memory than it may use (query.memory_bytes)")
-    lines = [line.removeprefix("DataFusion error: ") for line in text.splitlines() if line.strip()]
-    message = " ".join(line for line in lines if not line.startswith(("Optimizer rule", "caused by")))
-    message = re.split(r" or disable the datafusion\.|\. Valid fields are ", message)[0]
-    return InvalidQueryError(message[:1000] or "the query cannot be run")

@@ -16,9 +16,10 @@ from pathlib import Path
 import msgspec
 
 from app.analytics.cache_models import Filled
-from app.analytics.child import TOO_LARGE, serve
+from app.analytics.child import serve
 from app.analytics.frames import Frame, receive_frame, send_task
 from app.analytics.models import Limits, QueryTask
+from app.analytics.translate import TOO_LARGE
 from app.errors import InvalidQueryError, LakewardError, TimeoutExceededError
 
 #: Forks come from a process that has imported the engine and never started it: 20 ms instead of 700.

@@ -16,6 +16,8 @@ from app.errors import InvalidFileError, InvalidInputError, NotFoundError
 
 #: Most footers are smaller; of a larger one the rest is fetched.
 TAIL_BYTES = 64 * 1024
+#: What the marks at both ends and the footer's length take.
+MIN_BYTES = 12
 MAX_FILES = 100_000
 THREADS = 8
 _PARTITION = re.compile(r"([^/=]+)=([^/]*)")
@@ -121,7 +123,7 @@ def read_footers(store: Any, path: str, files: Sequence[FoundFile]) -> Footers:
 
 
 def _read_footer(store: Any, file: FoundFile) -> pq.FileMetaData:
-    if file.size < 12:
+    if file.size < MIN_BYTES:
         raise InvalidFileError(f"{file.key!r} is no Parquet file: it has {file.size} bytes")
     tail = _tail(store, file, TAIL_BYTES)
     wanted = int.from_bytes(tail[-8:-4], "little") + 8

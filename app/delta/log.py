@@ -12,6 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
+from app.delta.damage import find_damage
 from app.delta.models import Place, Written
 from app.errors import ConflictError, LakewardError
 
@@ -91,12 +92,13 @@ def vacuum(place: Place, pinned: int, *, retention_h: int = RETENTION_H) -> int:
         return len(removed)
 
 
-def list_files(place: Place, version: int) -> tuple[list[str], pa.Schema]:
-    """The files of a version, as paths within the table's folder, and its schema."""
+def list_files(place: Place, version: int) -> tuple[dict[str, int], pa.Schema]:
+    """The files of a version, as paths within the table's folder with their sizes in bytes, and its schema."""
     with _translated(place):
         table = DeltaTable(place.uri, version=version, storage_options=place.options or None)
-        paths = pa.table(table.get_add_actions(flatten=True)).column("path").to_pylist()
-        return paths, pa.schema(table.schema().to_arrow())
+        actions = pa.table(table.get_add_actions(flatten=True))
+        paths, sizes = actions.column("path").to_pylist(), actions.column("size_bytes").to_pylist()
+        return dict(zip(paths, sizes, strict=True)), pa.schema(table.schema().to_arrow())
 
 
 def find_version(place: Place) -> int:
@@ -135,6 +137,8 @@ def _translated(place: Place) -> Iterator[None]:
         raise FileNotFoundError(f"there is no Delta table at {place.uri}") from exc
     except Exception as exc:  # deltalake raises its own errors, and plain Exception for casts
         text = str(exc) or type(exc).__name__
+        if damage := find_damage(text, whose="the dataset"):
+            raise damage from exc
         if "chema" in text or "Cast error" in text:
             raise ConflictError(
                 f"the rows do not fit the columns that are there: {text.splitlines()[0][:300]}"

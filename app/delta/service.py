@@ -11,10 +11,10 @@ import pyarrow as pa
 from app.db.queries import load_queries
 from app.db.scope import Transaction
 from app.delta import log
-from app.delta.footers import find_parquet
+from app.delta.footers import MIN_BYTES, find_parquet
 from app.delta.models import BucketDataset, Place, Written
 from app.delta.places import Places, find_place
-from app.errors import ConflictError, UnavailableError
+from app.errors import ConflictError, DamagedFileError, UnavailableError
 from app.storage.address import Address
 from app.storage.bucket import Bucket
 
@@ -100,13 +100,15 @@ class Kept:
 class Files(msgspec.Struct, frozen=True):
     """The files of a dataset as the engine names them, and their Arrow schema (IPC).
 
-    `address` is what the engine needs to reach them; `rescue_used`: they are those of the rescue bucket.
+    `sizes` are those in the log, in bytes. `address` is what the engine needs to reach them; `rescue_used`: they are
+    those of the rescue bucket.
     """
 
     uris: tuple[str, ...]
     schema: bytes
     address: Address | None = None
     rescue_used: bool = False
+    sizes: tuple[int, ...] = ()
 
 
 def file_scales(files: Files) -> dict[str, int]:
@@ -120,6 +122,7 @@ async def list_files(places: Places, dataset: BucketDataset) -> Files:
 
     Raises:
         UnavailableError: neither answers, or files of the version are gone.
+        DamagedFileError: a file is cut off, or another one than was written.
     """
     answer = await places.read(
         dataset.bucket, dataset.location, "query", lambda bucket: _list(bucket, dataset)
@@ -133,9 +136,11 @@ def _list(bucket: Bucket, dataset: BucketDataset) -> Files:
         return _list_attached(bucket, place, dataset)
     options = tuple(sorted(place.options.items()))
     files = _list_version(place.uri, place.engine_uri, dataset.delta_version, options)
-    # the engine leaves out what is gone and says nothing
+    # the engine leaves out what is gone or empty, and says nothing
     there = {
-        item["path"].rpartition("/")[2] for batch in bucket.store.list(dataset.location) for item in batch
+        item["path"].rpartition("/")[2]: item["size"]
+        for batch in bucket.store.list(dataset.location)
+        for item in batch
     }
     if missing := [uri for uri in files.uris if uri.rpartition("/")[2] not in there]:
         raise UnavailableError(
@@ -143,19 +148,35 @@ def _list(bucket: Bucket, dataset: BucketDataset) -> Files:
             f"{bucket.name!r}",
             retry_after_s=60,
         )
+    sizes = (there[uri.rpartition("/")[2]] for uri in files.uris)
+    _check_sizes(dataset, [found == size for found, size in zip(sizes, files.sizes, strict=True)])
     return msgspec.structs.replace(files, address=place.address)
+
+
+def _check_sizes(dataset: BucketDataset, right: list[bool]) -> None:
+    if not all(right):
+        raise DamagedFileError(
+            f"{right.count(False)} of the {len(right)} files of dataset {dataset.name!r} are not what was written: "
+            "they have another size",
+            retry_after_s=60,
+        )
 
 
 @lru_cache(maxsize=512)
 def _list_version(uri: str, engine_uri: str, version: int, options: tuple[tuple[str, str], ...]) -> Files:
     """A version never changes, so its log is read once."""
-    names, schema = log.list_files(Place(uri, dict(options)), version)
-    return Files(tuple(f"{engine_uri}/{name}" for name in names), schema.serialize().to_pybytes())
+    sizes, schema = log.list_files(Place(uri, dict(options)), version)
+    uris = tuple(f"{engine_uri}/{name}" for name in sizes)
+    return Files(uris, schema.serialize().to_pybytes(), sizes=tuple(sizes.values()))
 
 
 def _list_attached(bucket: Bucket, place: Place, dataset: BucketDataset) -> Files:
     schema = dataset.arrow_schema or b""
     found = find_parquet(bucket.store, dataset.location)
+    if small := sum(file.size < MIN_BYTES for file in found):
+        raise DamagedFileError(
+            f"{small} of the {len(found)} files of dataset {dataset.name!r} are empty or cut off"
+        )
     if dataset.partition_columns:
         return Files((f"{place.engine_uri}/",), schema, place.address)
     return Files(tuple(bucket.engine_uri(file.key) for file in found), schema, place.address)

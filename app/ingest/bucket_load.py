@@ -94,7 +94,8 @@ async def publish_to_bucket(
     if is_new:
         await begin_folder(database.owner(), target)
         await hold_folder(transaction, target)
-    files = None if is_new else await list_files(places, target)
+    # what is replaced need not be readable any more: to replace it is how a damaged dataset is mended
+    files = None if is_new or overwrites else await list_files(places, target)
     await check_keys(database, files, loaded, types, load_plan)
     written = await write_rows(database, places, target, files, loaded, types, load_plan)
     await lock_dataset(transaction, dataset.name, "bucket")
