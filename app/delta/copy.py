@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import sql
 
 from app.db.adbc import open_rows
@@ -13,6 +14,8 @@ from app.errors import ConflictError
 
 #: A copy may take as long as it takes.
 TIMEOUT_MS = 24 * 60 * 60 * 1000
+#: The writer of files counts days from 1970 up to about the year 262,000.
+MAX_DAYS, DAY_US = 95_000_000, 86_400_000_000
 #: What ADBC reads as something else, or not at all, is read as text.
 _AS_TEXT = ("numeric", "jsonb", "time")
 
@@ -76,6 +79,7 @@ def _convert(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Rec
 def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
+    _check_range(array, field.name)
     if array.type == field.type:
         return array
     try:
@@ -85,3 +89,19 @@ def _cast(array: pa.Array, field: pa.Field) -> pa.Array:
             f"a value of column {field.name!r} does not fit {field.type}, which it is in the files; "
             "nothing was written"
         ) from exc
+
+
+def _check_range(array: pa.Array, name: str) -> None:
+    """Infinity, which Postgres has, arrives as some moment at the end of what 64 bits hold."""
+    if pa.types.is_date32(array.type):
+        most, whole = MAX_DAYS, pa.int32()
+    elif pa.types.is_timestamp(array.type):
+        most, whole = MAX_DAYS * DAY_US, pa.int64()
+    else:
+        return
+    ends = pc.min_max(array.cast(whole))
+    if ends["max"].is_valid and (ends["max"].as_py() > most or ends["min"].as_py() < -most):
+        raise ConflictError(
+            f"a value of column {name!r} is infinite or over 260,000 years away, which files cannot hold; "
+            "nothing was written"
+        )

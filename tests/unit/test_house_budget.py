@@ -55,7 +55,6 @@ TESTED_AS = {
     "moves/materialize.py": "integration/moves/test_export.py",
     "moves/record.py": "integration/moves/test_export.py",
     "moves/routes.py": "integration/moves/test_service.py",
-    "moves/source.py": "integration/moves/test_service.py",
     "moves/tasks.py": "integration/moves/test_service.py",
     "cli/buckets.py": "integration/storage/test_buckets.py",
     "web/openapi.py": "integration/api/test_openapi.py",
