@@ -106,6 +106,8 @@ def resync_datasets(session: Session, wait: bool) -> None:
     show_table(
         ["dataset", "what", "was", "is"], rows, none=f"{result['checked']:,} datasets, all as their files are"
     )
+    if result["removed_folders"]:
+        say(f"{result['removed_folders']:,} folders in which there is no dataset were removed")
     for failure in result["failed"]:
         say(f"{failure['dataset']}: {failure['reason']}", "yellow")
 

@@ -12,6 +12,7 @@ from app.db.queries import load_queries
 from app.db.scope import Actor, Scope, Transaction
 from app.delta import log
 from app.delta.attach import plan_columns
+from app.delta.folders import remove_orphans
 from app.delta.footers import Footers, find_parquet, read_footers
 from app.delta.models import BucketDataset
 from app.delta.places import Places, find_place
@@ -41,11 +42,12 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Resynced(msgspec.Struct, frozen=True):
-    """What was looked at, what was put right, and what could not be looked at."""
+    """What was looked at, what was put right, what could not be looked at; and removed folders of none."""
 
     checked: int
     changed: list[Change]
     failed: list[Failure]
+    removed_folders: int
 
 
 class _Known(BucketDataset, frozen=True, kw_only=True):
@@ -104,8 +106,9 @@ async def resync(context: JobContext, places: Places) -> Resynced:
             failed.append(Failure(name, exc.message))
     if changed:
         database.changes.bump()
+    removed = await remove_orphans(database, places)
     await context.report(len(names), len(names))
-    return Resynced(len(names), changed, failed)
+    return Resynced(len(names), changed, failed, removed)
 
 
 async def _resync_one(owner: Scope, places: Places, name: str) -> list[Change]:

@@ -226,7 +226,8 @@ def test_killed_at_every_step(here: Deployment, ends: list[str]) -> None:
 @pytest.mark.parametrize("end", [*APPEND, *COMPACT, *COPY])
 def test_killed_at_a_step_the_next_process_has_it_done(here: Deployment, end: str) -> None:
     kind = end.split()[0]
-    for _ in range(5):
+    # there are tombstoned rows to take out of the files once
+    for _ in range(1 if end == "compact delete:after" else 5):
         if kind != "append":
             here.defer(kind)
         assert here.run(end=end, appends=1, jobs=kind != "append") == -9

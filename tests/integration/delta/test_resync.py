@@ -62,7 +62,7 @@ def fields(answer: dict[str, Any]) -> set[tuple[str, str]]:
 
 def test_where_nothing_is_lost_nothing_changes(people: Api) -> None:
     before = state(people)
-    assert resync(people) == {"checked": 2, "changed": [], "failed": []}
+    assert resync(people) == {"checked": 2, "changed": [], "failed": [], "removed_folders": 0}
     assert state(people) == before
 
 
@@ -100,3 +100,13 @@ def test_one_whose_files_are_gone_stops_no_other(people: Api) -> None:
     assert [failure["dataset"] for failure in found["failed"]] == ["years"]
     assert fields(found) == {("people", "row_count")}
     shutil.move(Path(years).with_name("elsewhere"), years)
+
+
+def test_a_folder_of_no_dataset_goes_after_an_hour(people: Api) -> None:
+    assert people.ingest("short", CSV, home="bucket").status_code == 201
+    assert people.admin.delete("/catalog/datasets/by-name/short").status_code == 200
+    folders = people.settings.home / "buckets" / "local" / "datasets"
+    assert resync(people)["removed_folders"] == 0 and list(folders.glob("short-*"))
+    lose(people, "update lakeward.bucket_folder set begun_at = now() - interval '61 minutes'")
+    assert resync(people)["removed_folders"] == 1 and not list(folders.glob("short-*"))
+    assert len(list(folders.glob("people-*"))) == 1

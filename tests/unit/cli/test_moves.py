@@ -57,10 +57,11 @@ def test_resync(fake, run, job):
         "checked": 3,
         "changed": [{"dataset": "notes", "field": "row_count", "before": 0, "after": 7}],
         "failed": [{"dataset": "gone", "reason": "no bucket"}],
+        "removed_folders": 2,
     }
     fake.answer("GET", "/vectors/jobs/j1", job("succeeded", result=result))
     outcome = run("dataset", "resync", "--wait")
-    assert "row_count" in outcome.out and "gone: no bucket" in outcome.out
+    assert "row_count" in outcome.out and "2 folders" in outcome.out and "gone: no bucket" in outcome.out
 
 
 def test_a_file_goes_into_the_bucket_that_is_named(fake, run, tmp_path):
