@@ -120,3 +120,11 @@ def test_a_file_that_cannot_be_read_is_named(config: Path, content):
 def test_settings_are_frozen():
     with pytest.raises(AttributeError):
         load_settings({}).home = Path("/")  # type: ignore[misc]
+
+
+def test_the_page_on_buckets_shows_settings_that_can_be_used(config: Path):
+    page = (Path(__file__).resolve().parents[2] / "docs" / "buckets.md").read_text()
+    config.write_text(page.split("```toml\n")[1].split("```")[0])
+    settings = load_settings({}, config=config)
+    assert [bucket.name for bucket in settings.buckets] == ["lake", "copy", "disk"]
+    assert settings.rescue_bucket == "copy" and settings.profile_root == "s3://acme-lake/profiles"
