@@ -1,4 +1,4 @@
-"""One process per query: what a reader's SQL does to it, it does to nobody else.
+"""A process of its own for each reader: what a reader's SQL does to it, it does to nobody else.
 
 The engine keeps to its limits while it runs operators, not while it plans or computes one value: `select 1` + 40,000
 times `+1` ends the process, `array_repeat(1, 1000000000)` takes 16 GB. So the query, its export and its answer live in
@@ -8,6 +8,7 @@ deadline. The answer leaves it a batch at a time, in the format that was asked f
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import socket
@@ -35,36 +36,41 @@ PATIENCE_S = 0.1
 
 
 def serve(link: socket.socket) -> None:
-    """The child: one task in, its answer out as frames."""
+    """The child: tasks in, their answers out as frames, until nobody asks any more. All of them are one reader's."""
     # Ctrl-C is for the server, which ends its children itself
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link.setblocking(True)
     # a process that cannot do it can still try the query
     with contextlib.suppress(Exception):
         warm_up()
-    try:
-        body, files = receive_task(link)
-    except (EOFError, ConnectionResetError):
-        return  # a spare that nobody needed
-    task = msgspec.msgpack.decode(body, type=QueryTask)
+    # nobody reads any more: whoever started this process has gone
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            body, files = receive_task(link)
+            try:
+                _answer_task(msgspec.msgpack.decode(body, type=QueryTask), files, link)
+            finally:
+                for file in files:
+                    os.close(file)
+
+
+def _answer_task(task: QueryTask, files: Sequence[int], link: socket.socket) -> None:
     # allocators reserve far more than they use, so this is only the net under the watcher, for one huge allocation
     threads = min(sum(len(relation.uris) for relation in task.files), THREADS)
     limit = RESERVED_BYTES + threads * THREAD_BYTES + 3 * task.limits.memory_bytes
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # nobody reads any more: whoever started this process has gone
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        try:
-            asyncio.run(_run(task, files, link))
-        except LakewardError as exc:
-            send_failure(link, exc)
-        except MemoryError:
-            send_failure(link, InvalidQueryError(TOO_LARGE))
-        except (BrokenPipeError, ConnectionResetError):
-            raise
-        except Exception:
-            send_failure(link, InternalError("an internal error; the server's log has the details"))
-            raise
+    try:
+        asyncio.run(_run(task, files, link))
+    except LakewardError as exc:
+        send_failure(link, exc)
+    except MemoryError:
+        send_failure(link, InvalidQueryError(TOO_LARGE))
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception:
+        send_failure(link, InternalError("an internal error; the server's log has the details"))
+        raise
 
 
 async def _run(task: QueryTask, files: Sequence[int], link: socket.socket) -> None:

@@ -34,6 +34,8 @@ WATCH_S = 0.05
 LINK_BYTES = 1024 * 1024
 #: Queries at a time in one API process; each may use its memory limit.
 CONCURRENT = 4
+#: Processes that wait for the next query of the reader they have served, how long, and what they may hold meanwhile.
+IDLE, IDLE_S, IDLE_BYTES = 2, 10.0, 512 * 1024 * 1024
 
 
 class Running:
@@ -54,6 +56,8 @@ class Running:
         self._used_s = used_s
         self._since: float | None = None
         self._verdict: LakewardError | None = None
+        #: Whether the last frame has come, so that the process is free.
+        self.ended = False
 
     async def next(self) -> Frame:
         """The next frame.
@@ -67,6 +71,7 @@ class Running:
         try:
             while isinstance(frame := await receive_frame(self._link), Filled):
                 self._on_filled(frame)
+            self.ended = frame.last
             return frame
         except (EOFError, OSError) as exc:
             raise await asyncio.to_thread(self._explain) from exc
@@ -112,6 +117,16 @@ class _Started:
         finally:
             theirs.close()
 
+    def send(self, task: QueryTask, files: Sequence[int]) -> bool:
+        """Whether the process took the task; it may have died meanwhile."""
+        try:
+            self.link.setblocking(True)
+            send_task(self.link, msgspec.msgpack.encode(task), files)
+            self.link.setblocking(False)
+        except OSError:
+            return False
+        return True
+
     def end(self) -> None:
         """Kill it."""
         with contextlib.suppress(ValueError, AssertionError, AttributeError):
@@ -121,50 +136,84 @@ class _Started:
 
 
 class QueryProcesses:
-    """The processes of one API process. After the first query one is always started in advance."""
+    """The processes of one API process. After the first query one is always started in advance.
+
+    A process serves one reader, and may serve it again: what one reader's SQL does to a process meets no other reader.
+    """
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(CONCURRENT)
         self._spare: asyncio.Task[_Started] | None = None
+        self._idle: list[tuple[str, _Started, asyncio.TimerHandle]] = []
 
     @asynccontextmanager
     async def run(
         self, task: QueryTask, files: Sequence[int], on_filled: Callable[[Filled], None]
     ) -> AsyncIterator[Running]:
-        """A process that answers the task, to be read frame by frame. It is gone when this is left.
+        """A process that answers the task, to be read frame by frame. It is gone when this is left before the end.
 
         It gets the files, and `on_filled` is told which of them it has filled.
         """
         async with self._free:
-            one = await self._take()
-            started = time.monotonic()
+            one, used_s = await self._begin(task, files)
+            running = Running(one.process, one.link, task.limits, used_s, on_filled)
+            watcher = asyncio.create_task(running.watch(), name="query watcher")
             try:
-                await asyncio.to_thread(send_task, one.link, msgspec.msgpack.encode(task), files)
-                one.link.setblocking(False)
-                if self._spare is None:
-                    self._spare = asyncio.create_task(asyncio.to_thread(_Started), name="spare process")
-                used_s = time.monotonic() - started
-                running = Running(one.process, one.link, task.limits, used_s, on_filled)
-                watcher = asyncio.create_task(running.watch(), name="query watcher")
-                try:
-                    yield running
-                finally:
-                    watcher.cancel()
+                yield running
             finally:
-                await asyncio.shield(asyncio.to_thread(one.end))
+                watcher.cancel()
+                if running.ended and _private_bytes(one.process.pid) < IDLE_BYTES:
+                    self._keep(task.role, one)
+                else:
+                    await asyncio.shield(asyncio.to_thread(one.end))
 
-    async def _take(self) -> _Started:
-        """The spare process, or a new one. Whose query is cancelled meanwhile leaves one that ends with its link."""
+    async def _begin(self, task: QueryTask, files: Sequence[int]) -> tuple[_Started, float]:
+        """A process that has the task, and how long it took to give it."""
+        one = await self._take(task.role)
+        started = time.monotonic()
+        while not await asyncio.to_thread(one.send, task, files):
+            await asyncio.to_thread(one.end)
+            one = await asyncio.to_thread(_Started)
+        if self._spare is None:
+            self._spare = asyncio.create_task(asyncio.to_thread(_Started), name="spare process")
+        return one, time.monotonic() - started
+
+    async def _take(self, role: str) -> _Started:
+        """One that has served the role, the spare, or a new one.
+
+        Whose query is cancelled meanwhile leaves one that ends with its link.
+        """
+        for position, (served, one, timer) in enumerate(self._idle):
+            if served == role:
+                del self._idle[position]
+                timer.cancel()
+                return one
         spare, self._spare = self._spare, None
         if spare is not None:
             with contextlib.suppress(OSError):
-                one = await asyncio.shield(spare)
-                if one.process.is_alive():
-                    return one
+                return await asyncio.shield(spare)
         return await asyncio.to_thread(_Started)
 
+    def _keep(self, role: str, one: _Started) -> None:
+        """For its next query, if that comes soon; the one that waits longest has to go for it."""
+        loop = asyncio.get_running_loop()
+        if len(self._idle) >= IDLE:
+            self._drop(self._idle[0][1])
+        self._idle.append((role, one, loop.call_later(IDLE_S, self._drop, one)))
+
+    def _drop(self, one: _Started) -> None:
+        for position, (_, idle, timer) in enumerate(self._idle):
+            if idle is one:
+                del self._idle[position]
+                timer.cancel()
+        asyncio.get_running_loop().run_in_executor(None, one.end)
+
     async def close(self) -> None:
-        """End the spare."""
+        """End the spare, and those that wait."""
+        for _, one, timer in self._idle:
+            timer.cancel()
+            await asyncio.to_thread(one.end)
+        self._idle.clear()
         if self._spare is not None:
             with contextlib.suppress(OSError):
                 (await self._spare).end()

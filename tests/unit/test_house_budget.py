@@ -46,7 +46,7 @@ TESTED_AS = {
     "analytics/child.py": "integration/api/test_query_limits.py",
     "analytics/warming.py": "integration/api/test_cache.py",
     "analytics/memory_file.py": "unit/analytics/test_cache.py",
-    "analytics/processes.py": "integration/api/test_query_streamed.py",
+    "analytics/processes.py": "integration/api/test_processes.py",
     "analytics/streamed.py": "integration/api/test_query_streamed.py",
     "analytics/mount.py": "integration/api/test_cache.py",
     "ingest/admission.py": "integration/tombstones/test_service.py",

@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+from app.analytics import processes as processes_module
 from tests.integration.api.conftest import Api, problem, serving, settings_for
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -37,8 +38,11 @@ def api(clone: Callable[[], AbstractContextManager[Any]]) -> Iterator[Api]:
         query = msgspec.structs.replace(
             settings.query, max_rows=2**31 - 1, client_timeout_ms=int(PATIENCE_S * 1000)
         )
-        with serving(deployed, msgspec.structs.replace(settings, query=query)) as running:
-            yield running
+        with pytest.MonkeyPatch.context() as patched:
+            # none waits for another query, so that each that is there is at work
+            patched.setattr(processes_module, "IDLE_BYTES", 0)
+            with serving(deployed, msgspec.structs.replace(settings, query=query)) as running:
+                yield running
 
 
 def processes() -> list[psutil.Process]:
