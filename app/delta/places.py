@@ -60,15 +60,24 @@ class Places:
 
         return await self._storage.write(Call(bucket, "clean up", location), run)
 
-    async def read(self, bucket: str, location: str, operation: str, act: Callable[[Bucket], T]) -> Answer[T]:
-        """What `act` reads from the bucket, or from the rescue bucket when that one does not answer.
+    async def read(
+        self,
+        bucket: str,
+        location: str,
+        operation: str,
+        act: Callable[[Bucket], T],
+        *,
+        within_s: float | None = None,
+    ) -> Answer[T]:
+        """What `act` reads from the bucket, or from the rescue bucket when that one does not answer (`within_s`).
 
         Raises:
             NotFoundError, UnavailableError: as `Storage.read`.
         """
 
         async def run(found: Bucket) -> T:
-            return await asyncio.to_thread(act, found)
+            async with asyncio.timeout(within_s):
+                return await asyncio.to_thread(act, found)
 
         return await self._storage.read(Call(bucket, operation, location), run)
 

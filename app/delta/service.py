@@ -19,6 +19,8 @@ from app.storage.address import Address
 from app.storage.bucket import Bucket
 
 QUERIES = load_queries(__file__)
+#: A bucket that has not said by then which files there are does not answer. The stores' own patience is a minute.
+LISTING_S = 10.0
 
 
 #: For a transaction that writes files: it may wait long for its turn, and holds no lock that a reader would wait for.
@@ -125,7 +127,7 @@ async def list_files(places: Places, dataset: BucketDataset) -> Files:
         DamagedFileError: a file is cut off, or another one than was written.
     """
     answer = await places.read(
-        dataset.bucket, dataset.location, "query", lambda bucket: _list(bucket, dataset)
+        dataset.bucket, dataset.location, "query", lambda bucket: _list(bucket, dataset), within_s=LISTING_S
     )
     return msgspec.structs.replace(answer.value, rescue_used=answer.rescue_used)
 

@@ -10,7 +10,8 @@ from app.db.queries import load_queries
 from app.delta.govern import GovernedFiles
 from app.delta.models import BucketDataset, SourceRow
 from app.delta.places import Places
-from app.delta.service import list_files
+from app.delta.service import Files, list_files
+from app.errors import DamagedFileError, UnavailableError
 from app.views.datafusion import HmacKey
 
 QUERIES = load_queries(__file__)
@@ -35,10 +36,21 @@ async def find_sources(
         msgspec.convert(msgspec.to_builtins(row), SourceRow)
         for row in await steward.fetch(SourceRow, QUERIES["bucket_sources"], parameters)
     ]
-    return await asyncio.gather(*(_resolve(database, places, row) for row in rows))
+    return await asyncio.gather(*(_resolve(database, places, profile, row) for row in rows))
 
 
-async def _resolve(database: Database, places: Places, row: SourceRow) -> GovernedFiles:
+async def _list_for(profile: str | None, places: Places, dataset: BucketDataset) -> Files:
+    """The files; what is said of buckets and keys, when there are none, is for admins."""
+    try:
+        return await list_files(places, dataset)
+    except UnavailableError as exc:
+        if profile is None:
+            raise
+        what = "are in damaged files" if isinstance(exc, DamagedFileError) else "cannot be read at the moment"
+        raise type(exc)(f"the rows of {dataset.name!r} {what}", **exc.extra) from exc
+
+
+async def _resolve(database: Database, places: Places, profile: str | None, row: SourceRow) -> GovernedFiles:
     dataset = BucketDataset(
         dataset_id=row.dataset_id,
         name=row.name,
@@ -50,7 +62,7 @@ async def _resolve(database: Database, places: Places, row: SourceRow) -> Govern
         partition_columns=row.partition_columns,
         arrow_schema=row.arrow_schema,
     )
-    files = await list_files(places, dataset)
+    files = await _list_for(profile, places, dataset)
     return GovernedFiles(
         name=row.name,
         uris=list(files.uris),

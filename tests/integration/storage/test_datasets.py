@@ -1,5 +1,6 @@
 """Bucket datasets on a real S3 protocol: joins across buckets, an outage with a rescue bucket, and the way back."""
 
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -95,6 +96,41 @@ def test_an_outage_with_a_rescue_bucket_and_the_way_back(datasets: World, world:
     assert after.json()["rows"] == before.json()["rows"] and "x-lakehouse-rescue-used" not in after.headers
     assert world.api.ingest("people", "id,name,city\n77,late,A\n").status_code == 201
     assert ask(world, "select count(*) from people").json()["rows"] == [[49]]
+
+
+def test_a_reader_is_told_of_an_outage_and_nothing_of_the_bucket(datasets: World, world: World) -> None:
+    """Nor does anybody wait for a bucket that swallows what it is asked: not longer than for a list of files."""
+    world.admin.post(
+        "/ingest/file",
+        files={"file": ("alone.csv", b"id,name\n1,x\n")},
+        data={"dataset": "alone"},
+        headers={"X-Lakehouse-Bucket": "primary"},
+    ).raise_for_status()
+    world.api.profile("lonely", "alone")
+    world.proxy.set("slow")
+    started = time.monotonic()
+    detail = problem(ask(world, "select * from alone", "lonely"), 503, "unavailable")["detail"]
+    assert time.monotonic() - started < 20
+    assert detail == "the rows of 'alone' cannot be read at the moment"
+    assert "primary" in problem(ask(world, "select * from alone"), 503, "unavailable")["detail"]
+
+
+def test_a_connection_that_breaks_under_a_query_is_the_buckets_fault(
+    datasets: World, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "id,name\n" + "".join(f"{n},{n * 7919 % 100003} {n * 104729 % 99991}\n" for n in range(30_000))
+    world.admin.post(
+        "/ingest/file",
+        files={"file": ("large.csv", rows.encode())},
+        data={"dataset": "large"},
+        headers={"X-Lakehouse-Bucket": "primary"},
+    ).raise_for_status()
+    assert ask(world, "select count(distinct name) from large").status_code == 200
+    # so little that the engine does not get there by asking again for what is missing
+    monkeypatch.setattr(world.proxy, "cut_after", 5_000)
+    world.proxy.set("cut")
+    detail = problem(ask(world, "select count(distinct name) from large"), 503, "unavailable")["detail"]
+    assert "127.0.0.1" not in detail and "http" not in detail and ".parquet" not in detail
 
 
 def test_compaction_on_s3(datasets: World, world: World) -> None:
