@@ -11,15 +11,15 @@ from tests.integration.api.conftest import Api, api, problem
 
 __all__ = ["api"]
 
-#: A key, a text, a number, a date, a document; every value can be told in any text.
+#: A key, a text, a number, a date, a document; every value can be told in any text, digests and times included.
 PEOPLE = """
 insert into lake.people (id, name, pay, born, city, note, file)
-select 7700 + n, format('Name%szq', n), 881000.25 + n, format('196%s-04-05', n)::date,
+select 770880000 + n, format('Name%szq', n), 881000.25 + n, format('196%s-04-05', n)::date,
   case when n < 2 then 'Bern' else 'Kiel' end, format('said %szq', n), jsonb_build_object('iban', format('XX99%s', n))
 from generate_series(0, 2) n
 """
 SECRETS = {
-    "id": ["7700", "7701", "7702"],
+    "id": ["770880000", "770880001", "770880002"],
     "name": ["Name0zq"],
     "pay": ["881000", "881001"],
     "born": ["1960-04-05", "04-05"],
