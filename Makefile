@@ -28,8 +28,8 @@ demo: $(STAMP) ## The main job on real data: ingest, index, two profiles, search
 up: $(STAMP) ## Start Postgres, API and worker on this machine
 	@$(BIN)/lakeward up
 
-test: $(STAMP) ## All tests but the long ones (under ten minutes on two cores, which are waited for half of the time)
-	@$(BIN)/pytest -m "not slow" -n 3 --dist loadfile
+test: $(STAMP) ## All tests but the long ones (under ten minutes on two cores)
+	@$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: $(STAMP) ## The long ones too
 	@$(BIN)/pytest -n 2 --dist loadfile

@@ -31,7 +31,8 @@ class Analytics:
         self._sweeping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to sweep."""
+        """Begin to sweep, and have a process ready for the first query."""
+        self.processes.start_spare()
         self._sweeping = asyncio.create_task(self._sweep(), name="hot cache")
 
     async def close(self) -> None:

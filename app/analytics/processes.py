@@ -136,7 +136,7 @@ class _Started:
 
 
 class QueryProcesses:
-    """The processes of one API process. After the first query one is always started in advance.
+    """The processes of one API process. One is always started in advance.
 
     A process serves one reader, and may serve it again: what one reader's SQL does to a process meets no other reader.
     """
@@ -167,6 +167,11 @@ class QueryProcesses:
                 else:
                     await asyncio.shield(asyncio.to_thread(one.end))
 
+    def start_spare(self) -> None:
+        """Have one started, if none is; the first of all takes a second, since it loads the engine."""
+        if self._spare is None:
+            self._spare = asyncio.create_task(asyncio.to_thread(_Started), name="spare process")
+
     async def _begin(self, task: QueryTask, files: Sequence[int]) -> tuple[_Started, float]:
         """A process that has the task, and how long it took to give it."""
         one = await self._take(task.role)
@@ -174,8 +179,7 @@ class QueryProcesses:
         while not await asyncio.to_thread(one.send, task, files):
             await asyncio.to_thread(one.end)
             one = await asyncio.to_thread(_Started)
-        if self._spare is None:
-            self._spare = asyncio.create_task(asyncio.to_thread(_Started), name="spare process")
+        self.start_spare()
         return one, time.monotonic() - started
 
     async def _take(self, role: str) -> _Started:

@@ -36,7 +36,7 @@ def api(clone: Callable[[], AbstractContextManager[Any]]) -> Iterator[Api]:
     with clone() as deployed:
         settings = settings_for(deployed)
         query = msgspec.structs.replace(
-            settings.query, max_rows=2**31 - 1, client_timeout_ms=int(PATIENCE_S * 1000)
+            settings.query, timeout_ms=60_000, max_rows=2**31 - 1, client_timeout_ms=int(PATIENCE_S * 1000)
         )
         with pytest.MonkeyPatch.context() as patched:
             # none waits for another query, so that each that is there is at work

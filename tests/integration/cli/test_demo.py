@@ -38,6 +38,7 @@ def run_demo(home):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_demo_does_what_it_says_and_again_changes_nothing(home):
     first = run_demo(home)

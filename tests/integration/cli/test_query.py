@@ -26,7 +26,7 @@ def api(clone):
     """An API that answers as many rows as one asks for."""
     with clone() as deployed:
         settings = settings_for(deployed)
-        limits = msgspec.structs.replace(settings.query, max_rows=2**31 - 1)
+        limits = msgspec.structs.replace(settings.query, max_rows=2**31 - 1, timeout_ms=60_000)
         with serving(deployed, msgspec.structs.replace(settings, query=limits)) as running:
             yield running
 
