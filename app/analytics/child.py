@@ -20,6 +20,7 @@ from app.analytics.engine import Rows, run_query
 from app.analytics.export import arrow_schema
 from app.analytics.formats import Answer
 from app.analytics.frames import Piece, receive_task, send_failure, send_rows
+from app.analytics.memory_file import read_memory_file
 from app.analytics.models import QueryTask
 from app.analytics.mount import Mount
 from app.analytics.translate import TOO_LARGE
@@ -74,9 +75,17 @@ def _answer_task(task: QueryTask, files: Sequence[int], link: socket.socket) -> 
 
 
 async def _run(task: QueryTask, files: Sequence[int], link: socket.socket) -> None:
-    frames = await asyncio.to_thread(govern, task.files)
+    cached = {item.name: files[item.position] for item in task.cached}
+    # what is cached needs no look at its files
+    missing = [relation for relation in task.files if relation.name not in cached]
+    frames = await asyncio.to_thread(govern, missing)
     schemas = {relation.name: arrow_schema(relation) for relation in task.relations}
     schemas |= {name: frame.schema() for name, frame in frames.items()}
+    schemas |= {
+        relation.name: read_memory_file(cached[relation.name]).schema
+        for relation in task.files
+        if relation.name in cached
+    }
     hiding = {
         relation.name: columns for relation in task.files if (columns := hidden_by(relation)) is not None
     }

@@ -42,7 +42,7 @@ class Mount:
 
     def _mount(self, context: SessionContext, named: Sequence[str], exposed: Collection[str]) -> None:
         for relation in self._task.files:
-            if relation.name in named and relation.address is not None:
+            if relation.name in named and relation.name in self._frames and relation.address is not None:
                 register_store(context, relation.address)
         exported = self._export([name for name in named if name in self._relations])
         for name in named:
