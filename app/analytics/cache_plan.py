@@ -13,6 +13,7 @@ from app.analytics.memory_file import check_sealed, create_memory_file
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.delta.govern import GovernedFiles
+from app.delta.sources import HasRows
 
 QUERIES = load_queries(__file__)
 
@@ -97,20 +98,40 @@ async def find_cached(
     return await database.steward().fetch(Source, QUERIES["sources"], parameters)
 
 
-def plan_cache(cache: HotCache, sources: Sequence[Source], files: Sequence[GovernedFiles]) -> CachePlan:
-    """What a query takes from the cache, and brings there; `files` are the relations over buckets.
+def plan_files(cache: HotCache, plan: CachePlan, sources: Sequence[Source]) -> HasRows:
+    """Takes what the cache has of relations over files, before their files are looked up.
 
     Those are cached only when their dataset is pinned: a query that reads three columns of a large file is better off
-    with the file.
+    with the file. Attached files may be changed by whoever put them there: they are read again.
     """
-    plan = CachePlan(cache)
+    by_name = {source.name: source for source in sources}
+
+    def take(relation: GovernedFiles) -> bool:
+        source = by_name.get(relation.name)
+        if source is None or not source.pinned or relation.version is None:
+            return False
+        export = cache.find(source.name, describe_files(relation))
+        if export is not None:
+            plan.take(cache.use(export, source.snapshot, pinned=True), source.name, None, source.snapshot)
+        return export is not None
+
+    return take
+
+
+def plan_cache(
+    cache: HotCache, plan: CachePlan, sources: Sequence[Source], files: Sequence[GovernedFiles]
+) -> None:
+    """What a query takes from the cache besides, and brings there; `files` are the relations over buckets."""
     in_files = {relation.name: relation for relation in files}
+    taken = {cached.name for cached in plan.cached}
     for source in sources[:MAX_FILES]:
-        if source.name in in_files:
-            _plan_files(cache, plan, source, in_files[source.name])
-        elif source.policy is not None and source.oid is not None:
+        relation = in_files.get(source.name)
+        if source.name in taken:
+            continue
+        if relation is None and source.policy is not None and source.oid is not None:
             _plan_export(cache, plan, source, source.policy)
-    return plan
+        elif relation is not None and source.pinned and relation.version and not relation.rescue_used:
+            plan.want(source, describe_files(relation), source.snapshot)
 
 
 def _plan_export(cache: HotCache, plan: CachePlan, source: Source, policy: str) -> None:
@@ -122,20 +143,7 @@ def _plan_export(cache: HotCache, plan: CachePlan, source: Source, policy: str) 
         plan.want(source, policy, source.snapshot)
 
 
-def _plan_files(cache: HotCache, plan: CachePlan, source: Source, relation: GovernedFiles) -> None:
-    """Attached files may be changed by whoever put them there: they are read again."""
-    if not source.pinned or relation.foreign:
-        return
-    policy = describe_files(relation)
-    export = cache.find(source.name, policy)
-    if export is not None:
-        plan.take(cache.use(export, source.snapshot, pinned=True), source.name, None, source.snapshot)
-    else:
-        plan.want(source, policy, source.snapshot)
-
-
 def describe_files(relation: GovernedFiles) -> str:
-    """All that decides the rows and values of a relation over files, as one hash: files, filter, masks, tombstones."""
-    decisive = msgspec.structs.replace(relation, address=None, rescue_used=False)
-    place = repr(relation.address.url) if relation.address else ""
-    return hashlib.sha256(msgspec.msgpack.encode(decisive) + place.encode()).hexdigest()
+    """All that decides rows and values of a relation over files, as one hash: version, filter, masks, tombstones."""
+    decisive = msgspec.structs.replace(relation, uris=[], schema=b"", address=None, rescue_used=False)
+    return hashlib.sha256(msgspec.msgpack.encode(decisive)).hexdigest()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from app.analytics.analytics import Analytics
-from app.analytics.cache_plan import CachePlan, find_cached, plan_cache
+from app.analytics.cache_plan import CachePlan, find_cached, plan_cache, plan_files
 from app.analytics.endings import plan_ending, plan_failure
 from app.analytics.frames import Frame
 from app.analytics.models import Limits, QueryRequest, QueryTask, RelationColumns
@@ -183,8 +183,14 @@ async def plan_query(
         scope.fetch(RelationColumns, QUERIES["relations"], {"words": words, "profile": profile}),
         find_cached(analytics.database, analytics.cache, profile, words),
     )
-    files = await find_sources(analytics.database, analytics.places, profile, words)
-    plan = plan_cache(analytics.cache, sources, files)
+    plan = CachePlan(analytics.cache)
+    try:
+        has_rows = plan_files(analytics.cache, plan, sources)
+        files = await find_sources(analytics.database, analytics.places, profile, words, has_rows)
+        plan_cache(analytics.cache, plan, sources, files)
+    except BaseException:
+        plan.close()
+        raise
     task = QueryTask(
         sql=sql,
         media_type=media_type,

@@ -27,6 +27,7 @@ class GovernedFiles(msgspec.Struct, frozen=True):
 
     `uris` are the files; with partition columns the one URI is the folder instead. `schema` is the files' Arrow schema
     (IPC), without the partition columns. `foreign`: not written here. `gone` are keys with tombstones, as text.
+    `version` says which files they are, where files do not change.
     """
 
     name: str
@@ -42,6 +43,7 @@ class GovernedFiles(msgspec.Struct, frozen=True):
     hash_key: HmacKey | None = None
     address: Address | None = None
     rescue_used: bool = False
+    version: str | None = None
 
     def __repr__(self) -> str:
         """Without keys of rows and without the key of `hash`."""

@@ -1,7 +1,8 @@
 """What an analytic query reads from buckets: relations as Postgres decides them for one profile, with their files."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -22,10 +23,20 @@ class _Key(msgspec.Struct, frozen=True):
     outer: bytes
 
 
+#: Whether somebody has a relation's rows already, so that its files need not be looked at.
+HasRows: TypeAlias = Callable[[GovernedFiles], bool]
+
+
 async def find_sources(
-    database: Database, places: Places, profile: str | None, words: Sequence[str]
+    database: Database,
+    places: Places,
+    profile: str | None,
+    words: Sequence[str],
+    has_rows: HasRows = lambda _: False,
 ) -> list[GovernedFiles]:
     """Of these words, the relations over bucket datasets that the profile is bound to (None: all), ready to be read.
+
+    Those that `has_rows` knows come without files.
 
     Raises:
         UnavailableError: the bucket of one of them does not answer.
@@ -36,7 +47,7 @@ async def find_sources(
         msgspec.convert(msgspec.to_builtins(row), SourceRow)
         for row in await steward.fetch(SourceRow, QUERIES["bucket_sources"], parameters)
     ]
-    return await asyncio.gather(*(_resolve(database, places, profile, row) for row in rows))
+    return await asyncio.gather(*(_resolve(database, places, profile, row, has_rows) for row in rows))
 
 
 async def _list_for(profile: str | None, places: Places, dataset: BucketDataset) -> Files:
@@ -50,7 +61,9 @@ async def _list_for(profile: str | None, places: Places, dataset: BucketDataset)
         raise type(exc)(f"the rows of {dataset.name!r} {what}", **exc.extra) from exc
 
 
-async def _resolve(database: Database, places: Places, profile: str | None, row: SourceRow) -> GovernedFiles:
+async def _resolve(
+    database: Database, places: Places, profile: str | None, row: SourceRow, has_rows: HasRows
+) -> GovernedFiles:
     dataset = BucketDataset(
         dataset_id=row.dataset_id,
         name=row.name,
@@ -62,13 +75,10 @@ async def _resolve(database: Database, places: Places, profile: str | None, row:
         partition_columns=row.partition_columns,
         arrow_schema=row.arrow_schema,
     )
-    files = await _list_for(profile, places, dataset)
-    return GovernedFiles(
+    relation = GovernedFiles(
         name=row.name,
-        uris=list(files.uris),
-        schema=files.schema,
-        address=files.address,
-        rescue_used=files.rescue_used,
+        uris=[],
+        schema=b"",
         columns=row.columns,
         stored=row.stored,
         filter_tree=row.filter_tree,
@@ -77,6 +87,17 @@ async def _resolve(database: Database, places: Places, profile: str | None, row:
         foreign=row.format == "parquet",
         partition_columns=row.partition_columns,
         hash_key=await _hash_key(database, row),
+        version=f"{row.bucket}/{row.location}@{row.delta_version}" if row.delta_version is not None else None,
+    )
+    if has_rows(relation):
+        return relation
+    files = await _list_for(profile, places, dataset)
+    return msgspec.structs.replace(
+        relation,
+        uris=list(files.uris),
+        schema=files.schema,
+        address=files.address,
+        rescue_used=files.rescue_used,
     )
 
 

@@ -70,7 +70,6 @@ UNTESTED = {
     "access/service.py",
     "analytics/engine.py",
     "analytics/export.py",
-    "analytics/formats.py",
     "analytics/plan.py",
     "analytics/routes.py",
     "analytics/service.py",
