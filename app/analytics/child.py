@@ -44,23 +44,30 @@ def serve(link: socket.socket) -> None:
     # a process that cannot do it can still try the query
     with contextlib.suppress(Exception):
         warm_up()
+    threads = 0
     # nobody reads any more: whoever started this process has gone
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             body, files = receive_task(link)
             try:
-                _answer_task(msgspec.msgpack.decode(body, type=QueryTask), files, link)
+                task = msgspec.msgpack.decode(body, type=QueryTask)
+                # those of the last query are still there, and what they hold counts
+                threads = max(threads, min(sum(len(relation.uris) for relation in task.files), THREADS))
+                _limit(threads, task.limits.memory_bytes)
+                _answer_task(task, files, link)
             finally:
                 for file in files:
                     os.close(file)
 
 
-def _answer_task(task: QueryTask, files: Sequence[int], link: socket.socket) -> None:
+def _limit(threads: int, memory_bytes: int) -> None:
     # allocators reserve far more than they use, so this is only the net under the watcher, for one huge allocation
-    threads = min(sum(len(relation.uris) for relation in task.files), THREADS)
-    limit = RESERVED_BYTES + threads * THREAD_BYTES + 3 * task.limits.memory_bytes
+    limit = RESERVED_BYTES + threads * THREAD_BYTES + 3 * memory_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _answer_task(task: QueryTask, files: Sequence[int], link: socket.socket) -> None:
     try:
         asyncio.run(_run(task, files, link))
     except LakewardError as exc:

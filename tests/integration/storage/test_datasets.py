@@ -138,3 +138,18 @@ def test_compaction_on_s3(datasets: World, world: World) -> None:
     job = world.api.wait(accepted.json()["job_id"])
     assert job["state"] == "succeeded" and job["result"]["purged"] == 2, job
     assert ask(world, "select count(*) from people").json()["rows"] == [[49]]
+
+
+def test_a_small_query_follows_one_of_many_files(datasets: World, world: World) -> None:
+    """In the same process, which has a thread for each of the files: it used to wait until its time was over."""
+    folder = world.folder / "many"
+    folder.mkdir()
+    for number in range(600):
+        pq.write_table(pa.table({"id": [number]}), folder / f"{number}.parquet")
+    body = {"name": "many", "bucket": "folder", "path": "many"}
+    assert world.admin.post("/catalog/datasets/attach", json=body).status_code == 201
+    for _ in range(3):
+        answer = ask(world, "select count(*) as n, max(id) as last from many where id < 599")
+        assert answer.json()["rows"] == [[599, 598]], answer.text
+    answer = ask(world, "select count(*) as n from visits")
+    assert (answer.status_code, answer.json()["rows"]) == (200, [[10]]), answer.text
