@@ -3,7 +3,7 @@
 -- view of hits; an admin has no profile, is answered exactly, and is shown the dataset's own rows.
 create or replace function lakeward.search_route(
   index_name text,
-  out relation text, out dimensions integer, out shown text, out own text, out ef_search integer, out variant_id integer,
+  out relation text, out chunks text, out dimensions integer, out shown text, out own text, out ef_search integer, out variant_id integer,
   out ext text
 )
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -11,7 +11,7 @@ declare
   item record;
   hits text;
 begin
-  select i.id, i.relation_id, i.text_columns, r.name as relation, i.dimensions, x.binding_id, p.ef_search, v.id as variant_id
+  select i.id, i.relation_id, i.table_name, i.text_columns, r.name as relation, i.dimensions, x.binding_id, p.ef_search, v.id as variant_id
   into item
   from lakeward.vector_index i
   join lakeward.relation r on r.id = i.relation_id
@@ -28,6 +28,7 @@ begin
     );
   end if;
   relation := item.relation;
+  chunks := item.table_name;
   dimensions := item.dimensions;
   ef_search := item.ef_search;
   variant_id := item.variant_id;
@@ -41,9 +42,9 @@ begin
     select format(
       'select c.row_key::text as doc_key, to_jsonb(d.*) - %L::text[] as metadata '
       'from vec.%I c join lake.%I d on d.%I = c.row_key where c.chunk_id = n.chunk_id offset 0',
-      item.text_columns, index_name, base.table_name, base.row_key
+      item.text_columns, item.table_name, base.table_name, base.row_key
     ) into strict shown
     from lakeward.find_base(item.relation_id) base;
-    own := format('select c.chunk_id from vec.%I c where c.row_key::text = $1', index_name);
+    own := format('select c.chunk_id from vec.%I c where c.row_key::text = $1', item.table_name);
   end if;
 end $$;

@@ -26,7 +26,7 @@ begin
     end if;
     near := format(
       'select c.chunk_id, c.chunk_no, %1$s as distance from vec.%2$I c where %3$s order by %4$s limit %5$s',
-      distance, index_name,
+      distance, route.chunks,
       -- the predicate of the variant's partial index picks it; + 0 keeps every index out
       case when approximate then format('c.chunk_id <> %s', -route.variant_id) else 'true' end,
       case when approximate then distance else format('(%s) + 0', distance) end,
@@ -37,7 +37,7 @@ begin
         'select l.chunk_id, l.chunk_no, min(l.distance) as distance '
         'from (select s.embedding from vec.%I s where s.chunk_id = any ($2) offset 0) o cross join lateral (%s) l '
         'where l.chunk_id <> all ($2) group by l.chunk_id, l.chunk_no order by min(l.distance) limit %s',
-        index_name, near, k
+        route.chunks, near, k
       );
     end if;
     execute format(
@@ -46,7 +46,7 @@ begin
       -- the planner trusts the index's order, which is not exact; + 0 makes it sort (pgvector#862)
       'order by n.distance + 0) '
       'from near n join vec.%I t on t.chunk_id = n.chunk_id cross join lateral (%s) s',
-      near, index_name || '_text', route.shown
+      near, route.chunks || '_text', route.shown
     ) into hits using query, chunks, case when approximate then 'hnsw' else 'exact' end;
     exit when cardinality(hits) >= k;
   end loop;

@@ -7,7 +7,7 @@ declare
   target record;
   hits text := format('hits_%s_%s', index_id, binding_id);
 begin
-  select i.name as index_name, i.text_columns, p.role_name, a.clearance, a.default_action, a.keep_prefix, a.keep_suffix,
+  select i.table_name as chunks, i.text_columns, p.role_name, a.clearance, a.default_action, a.keep_prefix, a.keep_suffix,
     b.relation_id, base.table_name, base.row_key, base.condition
   into strict target
   from lakeward.vector_index i
@@ -31,7 +31,7 @@ begin
     'select c.chunk_id, hit.doc_key, hit.metadata from vec.%2$I c cross join lateral ('
     'select %3$s as doc_key, to_jsonb(s.*) - %4$L::text[] as metadata '
     'from (select %5$s from lake.%6$I d where d.%7$I = c.row_key and (%8$s)) s) hit',
-    hits, target.index_name,
+    hits, target.chunks,
     coalesce((
       select format('s.%I::text', x.name) from lakeward.shown_column x
       where x.binding_id = install_index_reader.binding_id and x.name = target.row_key
@@ -44,10 +44,10 @@ begin
   );
   execute format('grant select on vec.%I to %I', hits, target.role_name);
   execute format('alter view vec.%I owner to %I', hits, lakeward.role_of('gate'));
-  execute format('grant select on vec.%I to %I', target.index_name || '_text', target.role_name);
-  execute format('grant select (chunk_id, chunk_no, embedding) on vec.%I to %I', target.index_name, target.role_name);
+  execute format('grant select on vec.%I to %I', target.chunks || '_text', target.role_name);
+  execute format('grant select (chunk_id, chunk_no, embedding) on vec.%I to %I', target.chunks, target.role_name);
   -- enough for count(*), and no row key can be read
-  execute format('grant select (seq) on vec.%I to %I', target.index_name || '_pending', target.role_name);
+  execute format('grant select (seq) on vec.%I to %I', target.chunks || '_pending', target.role_name);
   insert into lakeward.index_reader (index_id, binding_id, role_name)
   values (install_index_reader.index_id, install_index_reader.binding_id, target.role_name);
 end $$;

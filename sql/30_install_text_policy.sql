@@ -2,7 +2,7 @@
 create or replace function lakeward.install_text_policy(index_id bigint) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  texts text := (select i.name || '_text' from lakeward.vector_index i where i.id = install_text_policy.index_id);
+  texts text := (select i.table_name || '_text' from lakeward.vector_index i where i.id = install_text_policy.index_id);
 begin
   execute format('alter table vec.%I enable row level security', texts);
   execute format('drop policy if exists readers on vec.%I', texts);

@@ -15,21 +15,21 @@ begin
   select b.* into base from lakeward.find_base(item.relation_id) b;
   if tg_op = 'DELETE' then
     perform lakeward.end_readers(to_regclass(r.name)) from unnest(array[
-      format('lake.%I', base.table_name), format('vec.%I', item.name), format('vec.%I', item.name || '_pending'),
-      format('vec.%I', item.name || '_text')
+      format('lake.%I', base.table_name), format('vec.%I', item.table_name), format('vec.%I', item.table_name || '_pending'),
+      format('vec.%I', item.table_name || '_text')
     ]) r (name);
     -- in the order in which searches and the indexing job take them, or each could wait for the other
     execute format(
-      'lock table vec.%I, vec.%I, vec.%I in access exclusive mode', item.name, item.name || '_pending', item.name || '_text'
+      'lock table vec.%I, vec.%I, vec.%I in access exclusive mode', item.table_name, item.table_name || '_pending', item.table_name || '_text'
     );
     execute format('drop trigger if exists %I on lake.%I', 'track_insert_' || item.id, base.table_name);
     execute format('drop trigger if exists %I on lake.%I', 'track_update_' || item.id, base.table_name);
     execute format('drop trigger if exists %I on lake.%I', 'track_delete_' || item.id, base.table_name);
     -- with the views of its hits
     execute format(
-      'drop table vec.%I, vec.%I, vec.%I cascade', item.name || '_text', item.name || '_pending', item.name
+      'drop table vec.%I, vec.%I, vec.%I cascade', item.table_name || '_text', item.table_name || '_pending', item.table_name
     );
-    execute format('drop view if exists vec.%I', item.name || '_source');
+    execute format('drop view if exists vec.%I', item.table_name || '_source');
     return null;
   end if;
   select d.ext_schema into strict ext from lakeward.deployment d;
@@ -39,31 +39,31 @@ begin
   execute format(
     'create table vec.%I (chunk_id bigint generated always as identity primary key, row_key %s not null, '
     'chunk_no integer not null, embedding %I.halfvec(%s) not null)',
-    item.name, key_type, ext, item.dimensions
+    item.table_name, key_type, ext, item.dimensions
   );
   -- MAIN keeps vectors inline: a TOAST fetch per row makes an exact scan four times slower (pgvector#240)
-  execute format('alter table vec.%I alter column embedding set storage main', item.name);
+  execute format('alter table vec.%I alter column embedding set storage main', item.table_name);
   -- readers see the statistics of what they may read, and there a deleted vector would stay until the next ANALYZE
-  execute format('alter table vec.%I alter column embedding set statistics 0', item.name);
-  execute format('create index on vec.%I (row_key)', item.name);
+  execute format('alter table vec.%I alter column embedding set statistics 0', item.table_name);
+  execute format('create index on vec.%I (row_key)', item.table_name);
   execute format(
     -- uncompressed: a byte scan must be able to find what erasure has to remove
     'create table vec.%I (chunk_id bigint primary key, content text storage external not null, '
-    'start_at integer not null, end_at integer not null)', item.name || '_text'
+    'start_at integer not null, end_at integer not null)', item.table_name || '_text'
   );
   perform lakeward.install_text_policy(item.id);
   execute format(
     'create table vec.%I (row_key %s primary key, seq bigint generated always as identity)',
-    item.name || '_pending', key_type
+    item.table_name || '_pending', key_type
   );
   execute format(
-    'create view vec.%I as %s', item.name || '_source',
+    'create view vec.%I as %s', item.table_name || '_source',
     lakeward.index_source_sql(item.id, format('lake.%I', base.table_name))
   );
-  execute format('grant select on vec.%I, vec.%I to %I', item.name, item.name || '_text', steward);
-  execute format('grant select (seq) on vec.%I to %I', item.name || '_pending', steward);
+  execute format('grant select on vec.%I, vec.%I to %I', item.table_name, item.table_name || '_text', steward);
+  execute format('grant select (seq) on vec.%I to %I', item.table_name || '_pending', steward);
   -- for the views of hits, which are the gate's
-  execute format('grant select on vec.%I to %I', item.name, lakeward.role_of('gate'));
+  execute format('grant select on vec.%I to %I', item.table_name, lakeward.role_of('gate'));
   for reader in select b.id from lakeward.binding b where b.relation_id = item.relation_id loop
     perform lakeward.install_index_reader(item.id, reader.id);
   end loop;
@@ -80,7 +80,7 @@ begin
     'for each statement execute function lakeward.track_rows(%L)', 'track_delete_' || item.id, base.table_name, item.id
   );
   execute format(
-    'insert into vec.%I (row_key) select row_key from vec.%I', item.name || '_pending', item.name || '_source'
+    'insert into vec.%I (row_key) select row_key from vec.%I', item.table_name || '_pending', item.table_name || '_source'
   );
   return null;
 end $$;

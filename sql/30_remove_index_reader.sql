@@ -2,7 +2,7 @@
 create or replace function lakeward.remove_index_reader(index_id bigint, binding_id bigint, reader text) returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  index_name text;
+  chunks text;
 begin
   -- what was never granted is not revoked: each revoke on an index copies the list of all its readers
   delete from lakeward.index_reader x
@@ -10,12 +10,12 @@ begin
   if not found then
     return;
   end if;
-  select i.name into index_name from lakeward.vector_index i where i.id = remove_index_reader.index_id;
+  select i.table_name into chunks from lakeward.vector_index i where i.id = remove_index_reader.index_id;
   execute format('drop view if exists vec.%I', format('hits_%s_%s', remove_index_reader.index_id, remove_index_reader.binding_id));
-  if to_regclass(format('vec.%I', index_name)) is not null then
+  if to_regclass(format('vec.%I', chunks)) is not null then
     -- the rights to single columns go with it
     execute format(
-      'revoke select on vec.%I, vec.%I, vec.%I from %I', index_name, index_name || '_text', index_name || '_pending', reader
+      'revoke select on vec.%I, vec.%I, vec.%I from %I', chunks, chunks || '_text', chunks || '_pending', reader
     );
   end if;
 end $$;

@@ -20,7 +20,7 @@ begin
     select string_agg(format('n.t%1$s is not distinct from o.t%1$s', i), ' and ') into same
     from generate_subscripts(item.text_columns, 1) i;
     execute format(
-      'select from vec.%I p join old_rows o on o.%I = p.row_key for update of p', item.name || '_pending', item.row_key
+      'select from vec.%I p join old_rows o on o.%I = p.row_key for update of p', item.table_name || '_pending', item.row_key
     );
     execute format(
       'with o as (%1$s), n as (%2$s), changed as (select o.row_key from o where not exists '
@@ -28,25 +28,25 @@ begin
       'chunk as (delete from vec.%4$I c using changed where c.row_key = changed.row_key returning c.chunk_id), '
       'body as (delete from vec.%5$I t using chunk where t.chunk_id = chunk.chunk_id) '
       'delete from vec.%6$I p using changed where p.row_key = changed.row_key',
-      o, n, same, item.name, item.name || '_text', item.name || '_pending'
+      o, n, same, item.table_name, item.table_name || '_text', item.table_name || '_pending'
     );
     execute format(
       'with o as (%1$s), n as (%2$s) insert into vec.%4$I (row_key) select n.row_key from n where not exists '
       '(select from o where n.row_key = o.row_key and %3$s) on conflict do nothing',
-      o, n, same, item.name || '_pending'
+      o, n, same, item.table_name || '_pending'
     );
     get diagnostics waiting = row_count;
   elsif tg_op = 'DELETE' then
-    execute format('delete from vec.%I p using old_rows o where p.row_key = o.%I', item.name || '_pending', item.row_key);
+    execute format('delete from vec.%I p using old_rows o where p.row_key = o.%I', item.table_name || '_pending', item.row_key);
     execute format(
       'with chunk as (delete from vec.%2$I c using old_rows o where c.row_key = o.%1$I returning c.chunk_id) '
       'delete from vec.%3$I t using chunk where t.chunk_id = chunk.chunk_id',
-      item.row_key, item.name, item.name || '_text'
+      item.row_key, item.table_name, item.table_name || '_text'
     );
   else
     execute format(
       'insert into vec.%I (row_key) select n.row_key from (%s) n on conflict do nothing',
-      item.name || '_pending', lakeward.index_source_sql(item.id, 'new_rows')
+      item.table_name || '_pending', lakeward.index_source_sql(item.id, 'new_rows')
     );
     get diagnostics waiting = row_count;
   end if;

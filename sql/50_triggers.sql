@@ -29,6 +29,8 @@ create or replace trigger objects after delete on lakeward.dataset
 for each row execute function lakeward.on_dataset();
 create or replace trigger objects_row_key after update of row_key on lakeward.dataset
 for each row when (old.row_key is distinct from new.row_key) execute function lakeward.on_dataset();
+create or replace trigger names before insert on lakeward.vector_index
+for each row execute function lakeward.name_index_tables();
 create or replace trigger objects after insert or delete on lakeward.vector_index
 for each row execute function lakeward.on_vector_index();
 

@@ -17,21 +17,21 @@ begin
   update lakeward.binding set made_of = null;
   -- indexes from before there were views
   for item in
-    select i.id, i.name, base.table_name
+    select i.id, i.table_name, base.table_name as base_table
     from lakeward.vector_index i
     cross join lateral lakeward.find_base(i.relation_id) base
-    where to_regclass(format('vec.%I', i.name || '_source')) is null
+    where to_regclass(format('vec.%I', i.table_name || '_source')) is null
   loop
     execute format(
-      'create view vec.%I as %s', item.name || '_source',
-      lakeward.index_source_sql(item.id, format('lake.%I', item.table_name))
+      'create view vec.%I as %s', item.table_name || '_source',
+      lakeward.index_source_sql(item.id, format('lake.%I', item.base_table))
     );
-    execute format('grant select on vec.%I to %I', item.name, lakeward.role_of('gate'));
+    execute format('grant select on vec.%I to %I', item.table_name, lakeward.role_of('gate'));
     for reader in
       select b.role_name from lakeward.binding b join lakeward.vector_index i on i.relation_id = b.relation_id
       where i.id = item.id
     loop
-      execute format('revoke select on vec.%I from %I', item.name, reader.role_name);
+      execute format('revoke select on vec.%I from %I', item.table_name, reader.role_name);
     end loop;
   end loop;
   for item in select i.id from lakeward.vector_index i order by i.id loop

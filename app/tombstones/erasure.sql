@@ -65,13 +65,13 @@ where id = %(id)s::uuid;
 
 -- indexes_over --
 -- The vector indexes over a dataset and over views of it.
-select i.name, i.dimensions from lakeward.vector_index i
+select i.table_name as name, i.dimensions from lakeward.vector_index i
 where i.relation_id = %(dataset_id)s
   or i.relation_id in (select v.view_id from lakeward.safe_view_base v where v.base_id = %(dataset_id)s)
 order by i.name;
 
 -- all_indexes --
-select i.name, i.dimensions from lakeward.vector_index i order by i.name;
+select i.table_name as name, i.dimensions from lakeward.vector_index i order by i.name;
 
 -- table_datasets --
 select d.name from lakeward.dataset d where to_regclass('lake.' || quote_ident(d.name)) is not null order by d.name;

@@ -25,6 +25,7 @@ _PHYSICAL_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 class _Target(msgspec.Struct, frozen=True):
     index_id: int
     name: str
+    table_name: str
     source: str
     m: int
     ef_construction: int
@@ -89,8 +90,8 @@ async def _claim(owner: Scope, target: _Target) -> int:
 
 async def _build(database: Database, owner: Scope, target: _Target, variant_id: int) -> bool:
     """Build the variant's HNSW index unless it is there and valid; whether it was built."""
-    name = hnsw_name(target.name, variant_id)
-    rows = await owner.fetch_value(sql.SQL("select count(*) from {}").format(table(target.name)))
+    name = hnsw_name(target.table_name, variant_id)
+    rows = await owner.fetch_value(sql.SQL("select count(*) from {}").format(table(target.table_name)))
     memory = min(rows * (2 * target.dimensions + target.m * GRAPH_BYTES_PER_LINK), _PHYSICAL_BYTES // 8)
     started = time.perf_counter()
     async with building(database, lock=f"lakeward.variant.{variant_id}", memory_bytes=memory) as connection:
@@ -110,7 +111,7 @@ async def _build(database: Database, owner: Scope, target: _Target, variant_id: 
                 "with (m = {m}, ef_construction = {ef}) where chunk_id <> {variant}"
             ).format(
                 name=sql.Identifier(name),
-                chunks=table(target.name),
+                chunks=table(target.table_name),
                 ext=sql.Identifier(database.deployment.ext_schema),
                 m=sql.Literal(target.m),
                 ef=sql.Literal(target.ef_construction),
@@ -145,14 +146,14 @@ async def _warm(database: Database, owner: Scope, target: _Target, variant_id: i
         "select count(*) from (select chunk_id from {chunks} where chunk_id <> {variant} "
         "order by embedding operator({ext}.<=>) (select embedding from {chunks} limit 1) limit {all}) walked"
     ).format(
-        chunks=table(target.name),
+        chunks=table(target.table_name),
         variant=sql.Literal(-variant_id),
         ext=sql.Identifier(database.deployment.ext_schema),
         all=sql.Literal(2**31 - 1),
     )
     async with owner.begin(settings) as transaction:
         live: int = await transaction.fetch_value(
-            sql.SQL("select count(*) from {}").format(table(target.name))
+            sql.SQL("select count(*) from {}").format(table(target.table_name))
         )
         reached: int = await transaction.fetch_value(walk)
     return reached, live

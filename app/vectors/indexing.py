@@ -108,7 +108,7 @@ async def index_pending(database: Database, embedder: Embedder, name: str, repor
                 done_chunks += await _write(owner, index, batch)
                 done_rows += len(batch.rows)
                 await report(before + done_rows, max(rows, before + done_rows))
-        await _finish(database, owner, name)
+        await _finish(database, owner, index)
     except (InternalError, ExceptionGroup):
         await get_index_row(owner, name)  # it may have been deleted, with the tables this works on
         raise
@@ -154,13 +154,15 @@ async def _write(owner: Scope, index: IndexRow, batch: _Batch) -> int:
     """Write the chunks of the rows that are still as they were read; how many chunks that were."""
     async with owner.begin() as transaction:
         # first, as whoever deletes the index does; the other order would be a deadlock
-        await transaction.execute(sql.SQL("lock table {} in row exclusive mode").format(table(index.name)))
+        await transaction.execute(
+            sql.SQL("lock table {} in row exclusive mode").format(table(index.table_name))
+        )
         ready = await _claim_rows(transaction, index, batch.rows)
         keep = [position for position, chunk in enumerate(batch.chunks) if chunk.row_key in ready]
         if keep:
             ids = await transaction.fetch_values(
                 "select nextval(pg_get_serial_sequence(%s, 'chunk_id')) from generate_series(1, %s)",
-                [table(index.name).as_string(None), len(keep)],
+                [table(index.table_name).as_string(None), len(keep)],
             )
             await _copy_chunks(transaction, index, batch, keep, ids)
     return len(keep)
@@ -170,7 +172,7 @@ async def _claim_rows(transaction: Transaction, index: IndexRow, rows: Sequence[
     statement = sql.SQL(
         "delete from {pending} p using unnest(%(keys)s::{type}[], %(seqs)s::bigint[]) as r (row_key, seq) "
         "where p.row_key = r.row_key and p.seq = r.seq returning p.row_key"
-    ).format(pending=table(index.name, "_pending"), type=sql.SQL(index.row_key_type))
+    ).format(pending=table(index.table_name, "_pending"), type=sql.SQL(index.row_key_type))
     keys = [row.row_key for row in rows]
     return set(await transaction.fetch_values(statement, {"keys": keys, "seqs": [row.seq for row in rows]}))
 
@@ -180,13 +182,13 @@ async def _copy_chunks(
 ) -> None:
     cursor = transaction.connection.cursor()
     texts = sql.SQL("copy {} (chunk_id, content, start_at, end_at) from stdin (format binary)")
-    async with cursor.copy(texts.format(table(index.name, "_text"))) as copy:
+    async with cursor.copy(texts.format(table(index.table_name, "_text"))) as copy:
         copy.set_types(["int8", "text", "int4", "int4"])
         for chunk_id, position in zip(ids, keep, strict=True):
             chunk = batch.chunks[position]
             await copy.write_row((chunk_id, chunk.text, chunk.start, chunk.end))
     chunks = sql.SQL("copy {} (chunk_id, row_key, chunk_no, embedding) from stdin (format binary)")
-    async with cursor.copy(chunks.format(table(index.name))) as copy:
+    async with cursor.copy(chunks.format(table(index.table_name))) as copy:
         copy.set_types(["int8", index.row_key_type, "int4", "halfvec"])
         for chunk_id, position in zip(ids, keep, strict=True):
             chunk = batch.chunks[position]
@@ -203,26 +205,26 @@ async def _count_rows(owner: Scope, index: IndexRow) -> tuple[int, int]:
     """All rows of the relation, and those that wait; a resumed job goes on counting where it was."""
     statement = sql.SQL(
         "select (select count(*) from {}) as pending, (select count(*) from {}) as rows"
-    ).format(table(index.name, "_pending"), table(index.name, "_source"))
+    ).format(table(index.table_name, "_pending"), table(index.table_name, "_source"))
     counts = (await owner.fetch(_Counts, statement))[0]
     return counts.rows, counts.pending
 
 
-async def _finish(database: Database, owner: Scope, name: str) -> None:
+async def _finish(database: Database, owner: Scope, index: IndexRow) -> None:
     # an emptied _pending is otherwise read page by page by every search that counts it
-    async with building(database, lock=f"lakeward.vacuum.{name}", memory_bytes=0) as connection:
+    async with building(database, lock=f"lakeward.vacuum.{index.table_name}", memory_bytes=0) as connection:
         await connection.execute(
             sql.SQL("vacuum (analyze) {}, {}, {}").format(
-                table(name), table(name, "_text"), table(name, "_pending")
+                table(index.table_name), table(index.table_name, "_text"), table(index.table_name, "_pending")
             )
         )
     async with owner.begin() as transaction:
-        siblings = await transaction.fetch_values(QUERIES["sibling_indexes"], {"name": name})
+        siblings = await transaction.fetch_values(QUERIES["sibling_indexes"], {"name": index.name})
         fresh = True
         for sibling in siblings:
             pending = await transaction.fetch_value(
                 sql.SQL("select exists (select from {})").format(table(sibling, "_pending"))
             )
             fresh = fresh and not pending
-        await transaction.execute(QUERIES["set_embedded"], {"name": name})
-        await transaction.execute(QUERIES["refresh_staleness"], {"name": name, "fresh": fresh})
+        await transaction.execute(QUERIES["set_embedded"], {"name": index.name})
+        await transaction.execute(QUERIES["refresh_staleness"], {"name": index.name, "fresh": fresh})

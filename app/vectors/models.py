@@ -66,7 +66,10 @@ class VectorIndex(msgspec.Struct, frozen=True):
 
 
 class IndexRow(msgspec.Struct, frozen=True):
-    """A row of lakeward.vector_index, with its source's name and the type of the row key."""
+    """A row of lakeward.vector_index, with its source's name and the type of the row key.
+
+    `name` is what the index is asked by; its tables in schema `vec` are called by `table_name`.
+    """
 
     id: int
     name: str
@@ -82,6 +85,7 @@ class IndexRow(msgspec.Struct, frozen=True):
     dimensions: int
     created_at: datetime
     last_embedded_at: datetime | None
+    table_name: str
 
 
 class IndexSource(msgspec.Struct, frozen=True):
@@ -185,6 +189,7 @@ class SearchRoute(msgspec.Struct, frozen=True):
     """What a search needs to know of an index and of the profile that asks; remembered until the catalog changes."""
 
     name: str
+    table_name: str
     source: str
     model_name: str
     model_version: str

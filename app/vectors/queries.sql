@@ -1,10 +1,10 @@
 -- indexes --
 -- The indexes the scope's role may see, by name; keyset by name.
 select i.id, i.name, r.name as source, i.row_key, i.text_columns, i.chunk_size, i.chunk_overlap, i.provider,
-  i.model_name, i.model_version, i.dimensions, i.created_at, i.last_embedded_at,
+  i.model_name, i.model_version, i.dimensions, i.created_at, i.last_embedded_at, i.table_name,
   (
     select format_type(a.atttypid, null) from pg_attribute a
-    where a.attrelid = to_regclass(format('vec.%%I', i.name)) and a.attname = 'row_key'
+    where a.attrelid = to_regclass(format('vec.%%I', i.table_name)) and a.attname = 'row_key'
   ) as row_key_type
 from lakeward.vector_index i
 join lakeward.relation r on r.id = i.relation_id
@@ -17,7 +17,7 @@ limit %(limit)s;
 
 -- variants --
 select v.m, v.ef_construction, v.state, v.build_ms,
-  coalesce(pg_relation_size(to_regclass(format('vec.%%I', i.name || '_v' || v.id))), 0) as bytes
+  coalesce(pg_relation_size(to_regclass(format('vec.%%I', i.table_name || '_v' || v.id))), 0) as bytes
 from lakeward.index_variant v join lakeward.vector_index i on i.id = v.index_id
 where i.id = %(index_id)s
 order by v.m, v.ef_construction;
@@ -46,14 +46,14 @@ where i.name = %(name)s and d.id = i.relation_id;
 update lakeward.vector_index set last_embedded_at = now() where name = %(name)s;
 
 -- sibling_indexes --
--- The names of all indexes over the same relation, itself included.
-select s.name from lakeward.vector_index i
+-- The tables of all indexes over the same relation, itself included.
+select s.table_name from lakeward.vector_index i
 join lakeward.vector_index s on s.relation_id = i.relation_id
 where i.name = %(name)s;
 
 -- route --
 -- What a search as this profile needs; no row when the index is not there or the profile is not bound to its relation.
-select i.name, r.name as source, i.model_name, i.model_version, i.dimensions, i.id as index_id, b.id as binding_id,
+select i.name, i.table_name, r.name as source, i.model_name, i.model_version, i.dimensions, i.id as index_id, b.id as binding_id,
   p.ef_search, v.id as variant_id
 from lakeward.vector_index i
 join lakeward.relation r on r.id = i.relation_id
@@ -77,7 +77,7 @@ where b.profile_id = %(profile)s order by r.name;
 
 -- activation_targets --
 -- Every index over a relation of the profile that it may search, with the variant the profile asks for.
-select i.id as index_id, i.name, r.name as source, p.m, p.ef_construction, i.dimensions
+select i.id as index_id, i.name, i.table_name, r.name as source, p.m, p.ef_construction, i.dimensions
 from lakeward.binding b
 join lakeward.profile p on p.id = b.profile_id
 join lakeward.relation r on r.id = b.relation_id

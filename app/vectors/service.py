@@ -67,7 +67,9 @@ async def create_index(scope: Scope, embedder: Embedder, request: IndexRequest) 
         parameters = {"name": name, "source": None, "model": None, "after": None, "limit": 1}
         found = await transaction.find_one(IndexRow, QUERIES["indexes"], parameters)
         if found is None:
-            await transaction.execute(QUERIES["create_index"], {**wanted, "relation_id": source.id})
+            await transaction.execute(
+                QUERIES["create_index"], {**wanted, "relation_id": source.id}
+            )
         else:
             _check_same(found, request.source, wanted)
         job_id = await defer_job(
@@ -118,7 +120,7 @@ async def _describe(scope: Scope, row: IndexRow) -> VectorIndex:
         "select (select count(*) from {chunks}) as chunks,"
         " (select count(*) from {chunks} where chunk_no = 0) as documents,"
         " (select count(*) from {pending}) as stale_rows"
-    ).format(chunks=table(row.name), pending=table(row.name, "_pending"))
+    ).format(chunks=table(row.table_name), pending=table(row.table_name, "_pending"))
     async with scope.begin() as transaction:
         count = await transaction.find_one(_Counts, counts)
         variants = await transaction.fetch_all(Variant, QUERIES["variants"], {"index_id": row.id})

@@ -9,9 +9,9 @@ from app.vectors.models import IndexRow, SearchRoute
 VEC = "vec"
 
 
-def table(index: str, suffix: str = "") -> sql.Identifier:
-    """`vec.<index>`, `vec.<index>_text`, `vec.<index>_pending` or `vec.<index>_source`."""
-    return sql.Identifier(VEC, f"{index}{suffix}")
+def table(table_name: str, suffix: str = "") -> sql.Identifier:
+    """`vec.<index>`, `vec.<index>_text`, `vec.<index>_pending` or `vec.<index>_source`, by the index's `table_name`."""
+    return sql.Identifier(VEC, f"{table_name}{suffix}")
 
 
 def _escaped(part: sql.Composable) -> sql.SQL:
@@ -19,9 +19,9 @@ def _escaped(part: sql.Composable) -> sql.SQL:
     return sql.SQL(part.as_string(None).replace("%", "%%"))
 
 
-def hnsw_name(index: str, variant_id: int) -> str:
+def hnsw_name(table_name: str, variant_id: int) -> str:
     """The name of a variant's HNSW index; 62 bytes at most."""
-    return f"{index}_v{variant_id}"
+    return f"{table_name}_v{variant_id}"
 
 
 def hits_name(index_id: int, binding_id: int) -> str:
@@ -30,7 +30,7 @@ def hits_name(index_id: int, binding_id: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _search(index: str, source: str, hits: str, near: bytes, record_from: int) -> bytes:
+def _search(index: str, chunks: str, source: str, hits: str, near: bytes, record_from: int) -> bytes:
     """The near chunks with their text, and their rows as the reader's own relation shows them.
 
     The gate's view of hits knows a chunk's row, the reader does not: a row key that is masked for it stays so. A row
@@ -59,8 +59,8 @@ def _search(index: str, source: str, hits: str, near: bytes, record_from: int) -
         )
         .format(
             near=sql.SQL(near.decode()),
-            pending=table(index, "_pending"),
-            text=table(index, "_text"),
+            pending=table(chunks, "_pending"),
+            text=table(chunks, "_text"),
             hits=sql.Identifier(VEC, hits),
             index_name=sql.Literal(index),
             source=sql.Literal(source),
@@ -106,9 +106,11 @@ def search_statement(route: SearchRoute, ext: str, k: int, *, exact: bool) -> by
     """The one statement of a search, with the parameters `vector` and `sha256`, the hash of what was asked."""
     hits = hits_name(route.index_id, route.binding_id)
     if exact or route.variant_id is None:
-        return _search(route.name, route.source, hits, _near_exact(route.name, ext, k), 0)
-    near = _near_hnsw(route.name, ext, route.variant_id, k)
-    return _search(route.name, route.source, hits, near, k)
+        return _search(
+            route.name, route.table_name, route.source, hits, _near_exact(route.table_name, ext, k), 0
+        )
+    near = _near_hnsw(route.table_name, ext, route.variant_id, k)
+    return _search(route.name, route.table_name, route.source, hits, near, k)
 
 
 def pending_statement(index: IndexRow, limit: int, *, first: bool) -> bytes:
@@ -126,8 +128,8 @@ def pending_statement(index: IndexRow, limit: int, *, first: bool) -> bytes:
         )
         .format(
             texts=texts,
-            pending=table(index.name, "_pending"),
-            rows=table(index.name, "_source"),
+            pending=table(index.table_name, "_pending"),
+            rows=table(index.table_name, "_source"),
             after=after,
             limit=sql.Literal(limit),
         )

@@ -37,6 +37,7 @@ vector_index = Table(
     Column("row_key", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
     Column("last_embedded_at", DateTime(timezone=True)),
+    Column("table_name", Text(collation="C"), nullable=False, unique=True),
     CheckConstraint("dimensions between 1 and 4000", name="dimensions_check"),
     Index(None, "relation_id"),
 )

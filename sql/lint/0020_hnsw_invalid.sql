@@ -8,6 +8,6 @@ where c.relnamespace = 'vec'::regnamespace
   and m.amname = 'hnsw'
   and not i.indisvalid
   and c.relname not in (
-    select v.name || '_v' || b.id from lakeward.index_variant b join lakeward.vector_index v on v.id = b.index_id
+    select v.table_name || '_v' || b.id from lakeward.index_variant b join lakeward.vector_index v on v.id = b.index_id
     where b.state = 'building'
   )

@@ -16,7 +16,7 @@ with made as (
   join lakeward.dataset d on d.id = b.base_id
   join pg_class c on c.relnamespace = 'lake'::regnamespace and c.relname = v.name and c.relkind = 'v'
   union all
-  select c.oid, format('vec.%I', c.relname), d.name as base, i.name as chunks
+  select c.oid, format('vec.%I', c.relname), d.name as base, i.table_name as chunks
   from lakeward.index_reader x
   join lakeward.binding b on b.id = x.binding_id
   join lakeward.dataset d on d.id = b.base_id

@@ -8,7 +8,7 @@ with home as (
   union all
   select c.oid, c.relrowsecurity, c.relname, 'vec'
   from lakeward.vector_index i
-  join pg_class c on c.relname = i.name || '_text' and c.relnamespace = 'vec'::regnamespace
+  join pg_class c on c.relname = i.table_name || '_text' and c.relnamespace = 'vec'::regnamespace
 )
 select format('%I.%I', home.nspname, home.relname) as object, w.detail
 from home
