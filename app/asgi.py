@@ -39,6 +39,8 @@ from app.storage.routes import router as storage_router
 from app.storage.service import open_storage
 from app.tombstones.erasure_routes import router as erasures_router
 from app.tombstones.routes import router as tombstones_router
+from app.trials.bench import sweep_copies
+from app.trials.routes import router as trials_router
 from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
 from app.views.routes import router as views_router
@@ -66,6 +68,7 @@ ROUTERS = [
     jobs_router,
     journal_router,
     vectors_router,
+    trials_router,
     analytics_router,
     cache_router,
     storage_router,
@@ -105,6 +108,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             storage.mounts.on_activate.append(warming.warm)
             storage.mounts.on_deactivate.append(warming.forget)
             if with_worker:
+                await sweep_copies(database)
                 await sweep_leftovers(database, settings.home / "uploads")
                 queue = build_queue(database, embedder, settings, storage)
                 worker = asyncio.create_task(queue.run(exclusive=True), name="worker")

@@ -18,6 +18,8 @@ from app.settings import Settings
 from app.storage.service import Storage, open_storage
 from app.storage.tasks import register as register_storage
 from app.tombstones.erasure_tasks import register as register_erasure
+from app.trials.bench import sweep_copies
+from app.trials.tasks import register as register_trials
 from app.vectors.tasks import register as register_vectors
 
 #: How old an entry may become before it has its seal, if no transaction from before it is still open.
@@ -26,6 +28,8 @@ SEAL_S = 60.0
 PARTITIONS_S = 3600.0
 #: How often it is looked for bucket datasets that are to be compacted, and for folders in which there is none.
 COMPACTION_S = 3600.0
+#: How often it is looked for copies of trials that nobody works on any more.
+COPIES_S = 60.0
 #: How often it is looked for people's sessions that sit in an open transaction.
 IDLE_S = 60.0
 
@@ -39,10 +43,12 @@ def build_queue(database: Database, embedder: Embedder, settings: Settings, stor
     register_storage(queue, storage)
     register_delta(queue, places)
     register_moves(queue, places)
+    register_trials(queue, embedder)
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
     queue.repeat("compaction", COMPACTION_S, lambda: defer_due(database))
     queue.repeat("orphans", COMPACTION_S, lambda: remove_orphans(database, places))
+    queue.repeat("trial copies", COPIES_S, lambda: sweep_copies(database))
     queue.repeat("idle logins", IDLE_S, lambda: end_idle_users(database))
     return queue
 
@@ -60,6 +66,7 @@ async def run_worker(settings: Settings, dsn: str) -> None:
     try:
         await verify(database.owner(timeout_ms=60_000))
         await storage.start()
+        await sweep_copies(database)
         await build_queue(database, embedder, settings, storage).run()
     finally:
         await storage.close()

@@ -66,6 +66,10 @@ create or replace trigger keep_record before update or delete on lakeward.storag
 for each row execute function lakeward.keep_record('storage_error');
 create or replace trigger keep_record_whole before truncate on lakeward.storage_error
 for each statement execute function lakeward.keep_record('storage_error');
+create or replace trigger keep_record before update or delete on lakeward.trial
+for each row execute function lakeward.keep_record('trial');
+create or replace trigger keep_record_whole before truncate on lakeward.trial
+for each statement execute function lakeward.keep_record('trial');
 
 -- and what an admin changes is on record
 create or replace trigger journal after insert or update or delete on lakeward.profile
@@ -90,3 +94,5 @@ create or replace trigger journal after insert or update or delete on lakeward.v
 for each row execute function lakeward.journal_catalog(
   'index', 'id', 'relation_id', 'last_embedded_at'
 );
+create or replace trigger journal after insert or delete on lakeward.eval_set
+for each row execute function lakeward.journal_catalog('eval', 'id', 'index_id');

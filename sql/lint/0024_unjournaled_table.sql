@@ -15,7 +15,7 @@ select format('%I.%I', n.nspname, c.relname), format('its trigger %s is missing 
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace
 cross join (values ('keep_record'), ('keep_record_whole')) w (name)
-where (n.nspname = 'record' or n.nspname = 'lakeward' and c.relname in ('journal', 'journal_seal', 'audit_entry', 'storage_error'))
+where (n.nspname = 'record' or n.nspname = 'lakeward' and c.relname in ('journal', 'journal_seal', 'audit_entry', 'storage_error', 'trial'))
   and c.relkind in ('r', 'p')
   and not exists (
     select from pg_trigger t join pg_proc p on p.oid = t.tgfoid

@@ -95,6 +95,10 @@ REFUSED: dict[str, list[str]] = {
                 "storage_error",
                 "profile_bucket",
                 "cache_pin",
+                "eval_set",
+                "eval_query",
+                "eval_truth",
+                "trial",
                 "secret",
                 "schema_version",
             )

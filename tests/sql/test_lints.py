@@ -135,6 +135,7 @@ PLANTS = {
         "alter table lakeward.journal disable trigger keep_record",
         "alter table lakeward.journal_seal disable trigger user",
         "alter table lakeward.storage_error disable trigger keep_record",
+        "alter table lakeward.trial disable trigger keep_record",
         "alter table record.audit_entry_default disable trigger keep_record_whole",
         "create or replace trigger journal_update after update on lake.people"
         " for each row execute function lakeward.on_dataset()",

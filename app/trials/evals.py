@@ -1,0 +1,255 @@
+"""Eval sets: made, listed, generated, deleted; and their questions as vectors."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from app.catalog.plan import plan_name
+from app.db.queries import load_queries
+from app.db.scope import Scope, Transaction
+from app.errors import ConflictError, InvalidInputError, NotFoundError
+from app.models.protocol import Embedder, Vectors
+from app.trials.models import AutogenRequest, EvalQuery, EvalRequest, EvalSet
+from app.trials.plan import plan_part, plan_queries
+from app.vectors.indexing import get_index_row
+from app.vectors.models import IndexRow
+from app.vectors.plan import MAX_HALF
+from app.vectors.statements import table
+from app.web.paging import Page, decode_cursor, plan_page
+
+QUERIES = load_queries(__file__)
+EMBEDDED_AT_ONCE = 64
+
+
+class EvalId(msgspec.Struct, frozen=True):
+    """An eval set's id and the name of its index."""
+
+    id: int
+    index: str
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A row of lakeward.eval_query: exactly one of the first three is there."""
+
+    id: int
+    chunk_id: int | None
+    question: str | None
+    vector: list[float] | None
+    relevant: list[str]
+
+
+class Questions(msgspec.Struct, frozen=True):
+    """The questions that can be asked now, and their vectors in the same order, as an index compares them.
+
+    A question that was a part of a chunk which is gone is not among them.
+    """
+
+    questions: list[Question]
+    vectors: Vectors
+
+
+async def create_eval(scope: Scope, request: EvalRequest) -> EvalSet:
+    """Keep a named set of questions; `scope` is a steward's.
+
+    Raises:
+        InvalidNameError: the name cannot be used.
+        NotFoundError: no such index.
+        InvalidInputError: see plan_queries.
+        ConflictError: there is an eval set of that name.
+    """
+    name = plan_name(request.name, "eval set")
+    index = await get_index_row(scope, request.index)
+    plan_queries(request.queries, index.dimensions, index.name)
+    async with scope.begin() as transaction:
+        eval_id = await _create(transaction, name, index, scope.actor.principal)
+        if eval_id is None:
+            raise ConflictError(f"eval set {name!r} exists; choose another name, or delete it")
+        queries = Jsonb([_without_none(query) for query in request.queries])
+        await transaction.execute(QUERIES["add_queries"], {"eval_id": eval_id, "queries": queries})
+    return await get_eval(scope, name)
+
+
+async def generate_eval(scope: Scope, name: str, request: AutogenRequest) -> EvalSet:
+    """Questions made of the index's own rows, in place of those that were made before; `scope` is a steward's.
+
+    Each is a part of a chunk's text, and of the chunk only its id is kept. The set is made when it is not there.
+
+    Raises:
+        InvalidNameError, NotFoundError: as create_eval.
+        InvalidInputError: the index has no chunks, the set is another index's, or the log was asked for.
+    """
+    if request.source == "log":
+        raise InvalidInputError(
+            "questions that were asked cannot be asked again: the audit keeps only their hashes, since they may name "
+            "people; use source 'rows', or send your own to POST /vectors/hnsw/evals"
+        )
+    plan_name(name, "eval set")
+    index = await get_index_row(scope, request.index)
+    async with scope.begin() as transaction:
+        # spread by a hash of the id, so that it is the same set as long as the chunks are
+        chunk_ids = await transaction.fetch_values(
+            sql.SQL(
+                "select chunk_id from {} order by hashint8extended(chunk_id, 1), chunk_id limit {}"
+            ).format(table(index.table_name), sql.Literal(request.queries))
+        )
+        if not chunk_ids:
+            raise InvalidInputError(f"index {index.name!r} has no chunks yet, so there is nothing to ask for")
+        eval_id = await _create(transaction, name, index, scope.actor.principal)
+        if eval_id is None:
+            found = await find_eval(transaction, name)
+            _check_same(found, name, index)
+            eval_id = found.id
+        parameters = {"eval_id": eval_id, "chunk_ids": chunk_ids}
+        await transaction.execute(QUERIES["replace_generated"], parameters)
+    return await get_eval(scope, name)
+
+
+def _without_none(query: EvalQuery) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(query).items() if value is not None}
+
+
+async def _create(transaction: Transaction, name: str, index: IndexRow, principal: str) -> int | None:
+    parameters = {"name": name, "index_id": index.id, "created_by": principal}
+    eval_id: int | None = await transaction.fetch_value(QUERIES["create_eval"], parameters)
+    return eval_id
+
+
+def _check_same(found: EvalId, name: str, index: IndexRow) -> None:
+    if found.index != index.name:
+        raise InvalidInputError(
+            f"eval set {name!r} asks index {found.index!r}, not {index.name!r}; truth is an index's own"
+        )
+
+
+async def find_eval(transaction: Transaction, name: str) -> EvalId:
+    """The eval set's id.
+
+    Raises:
+        NotFoundError: no such eval set.
+    """
+    found = await transaction.find_one(EvalId, QUERIES["eval_id"], {"name": name})
+    if found is None:
+        raise NotFoundError(f"no eval set {name[:60]!r}")
+    return found
+
+
+async def require_eval(scope: Scope, name: str, index: IndexRow) -> EvalSet:
+    """The eval set, which asks this index.
+
+    Raises:
+        NotFoundError: no such eval set.
+        InvalidInputError: it asks another index, or nothing.
+    """
+    found = await get_eval(scope, name)
+    _check_same(EvalId(id=0, index=found.index), name, index)
+    if found.queries == 0:
+        raise InvalidInputError(f"eval set {name!r} has no queries any more; generate some")
+    return found
+
+
+async def get_eval(scope: Scope, name: str) -> EvalSet:
+    """One eval set.
+
+    Raises:
+        NotFoundError: no such eval set.
+    """
+    found = await find_eval_set(scope, name)
+    if found is None:
+        raise NotFoundError(f"no eval set {name[:60]!r}")
+    return found
+
+
+async def find_eval_set(scope: Scope, name: str) -> EvalSet | None:
+    """One eval set, or None."""
+    parameters = {"name": name, "index": None, "after": None, "limit": 1}
+    rows = await scope.fetch(EvalSet, QUERIES["evals"], parameters)
+    return rows[0] if rows else None
+
+
+async def list_evals(scope: Scope, index: str | None, limit: int, cursor: str | None) -> Page[EvalSet]:
+    """Eval sets by name; never what they ask."""
+    after = decode_cursor(cursor, str) if cursor else None
+    parameters = {"name": None, "index": index, "after": after, "limit": limit + 1}
+    rows = await scope.fetch(EvalSet, QUERIES["evals"], parameters)
+    return plan_page(rows, limit, lambda row: row.name)
+
+
+async def delete_eval(scope: Scope, name: str) -> EvalSet:
+    """The set goes with its questions; what was measured with it stays on record.
+
+    Raises:
+        NotFoundError: no such eval set.
+    """
+    found = await get_eval(scope, name)
+    async with scope.begin() as transaction:
+        await transaction.execute(QUERIES["delete_eval"], {"name": name})
+    return found
+
+
+async def read_questions(owner: Scope, embedder: Embedder, index: IndexRow, name: str) -> Questions:
+    """The questions of an eval set, embedded as the index's model does; no connection is held meanwhile.
+
+    Raises:
+        NotFoundError: no such eval set.
+        ConflictError: the configured model is not the index's own.
+        InvalidInputError: nothing can be asked any more.
+        ProviderError: the model did not answer as it should.
+    """
+    async with owner.begin() as transaction:
+        found = await find_eval(transaction, name)
+        questions = await transaction.fetch_all(Question, QUERIES["questions"], {"eval_id": found.id})
+        texts = await _read_chunks(transaction, index, questions)
+    asked = [
+        q
+        for q in questions
+        if (q.chunk_id is None or q.chunk_id in texts)
+        and (q.vector is None or len(q.vector) == index.dimensions)
+    ]
+    if not asked:
+        raise InvalidInputError(f"eval set {name!r} has no queries any more that can be asked; generate some")
+    vectors = np.zeros((len(asked), index.dimensions), dtype=np.float32)
+    words: list[tuple[int, str]] = []
+    for place, question in enumerate(asked):
+        if question.vector is not None:
+            vectors[place] = question.vector
+        elif question.chunk_id is not None:
+            words.append((place, plan_part(texts[question.chunk_id], question.chunk_id)))
+        else:
+            words.append((place, question.question or ""))
+    if words:
+        await _embed(embedder, index, words, vectors)
+    # what is compared is half precision, so that is what truth is about
+    return Questions(
+        questions=asked, vectors=vectors.clip(-MAX_HALF, MAX_HALF).astype(np.float16).astype(np.float32)
+    )
+
+
+async def _read_chunks(
+    transaction: Transaction, index: IndexRow, questions: list[Question]
+) -> dict[int, str]:
+    ids = [question.chunk_id for question in questions if question.chunk_id is not None]
+    statement = sql.SQL("select chunk_id, content from {} where chunk_id = any(%(ids)s)").format(
+        table(index.table_name, "_text")
+    )
+    rows = await transaction.fetch_all(_Text, statement, {"ids": ids})
+    return {row.chunk_id: row.content for row in rows}
+
+
+class _Text(msgspec.Struct, frozen=True):
+    chunk_id: int
+    content: str
+
+
+async def _embed(embedder: Embedder, index: IndexRow, words: list[tuple[int, str]], vectors: Vectors) -> None:
+    info = await embedder.describe()
+    if (info.name, info.version) != (index.model_name, index.model_version):
+        raise ConflictError(
+            f"index {index.name!r} was built with {index.model_name} ({index.model_version}), but models.embed is "
+            f"{info.name} ({info.version}); its questions cannot be asked with another model"
+        )
+    for start in range(0, len(words), EMBEDDED_AT_ONCE):
+        part = words[start : start + EMBEDDED_AT_ONCE]
+        vectors[[place for place, _ in part]] = await embedder.embed([text for _, text in part])

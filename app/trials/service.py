@@ -1,0 +1,228 @@
+"""The verbs of trials for those who ask for them; what measures is a job."""
+
+from uuid import UUID
+
+import msgspec
+
+from app.db.queries import load_queries
+from app.db.scope import Scope
+from app.errors import NotFoundError
+from app.jobs.service import defer_job
+from app.profiles.service import get_profile
+from app.settings import Settings
+from app.trials.autotune import LADDER, TunePlan
+from app.trials.evals import find_eval_set, generate_eval, require_eval
+from app.trials.models import (
+    AutogenRequest,
+    AutotuneRequest,
+    Best,
+    Build,
+    CacheStats,
+    EvalSet,
+    IndexCache,
+    Kind,
+    Measurement,
+    Metric,
+    TrialAccepted,
+    TrialRequest,
+)
+from app.trials.plan import check_room, latest_of_each, pick_best, plan_arms, plan_estimate, plan_target
+from app.trials.plot import draw_plot
+from app.trials.room import find_room
+from app.trials.statements import count_chunks
+from app.trials.trial import TrialPlan
+from app.vectors.indexing import get_index_row
+from app.vectors.models import IndexRow
+from app.vectors.statements import table
+from app.web.paging import Page, decode_cursor, plan_page
+
+QUERIES = load_queries(__file__)
+#: One at a time: two would measure each other.
+LOCK = "trial"
+#: So many measurements are looked at for `best` and a plot: the newest.
+LOOKED_AT = 5_000
+GENERATED = 1000
+
+
+async def defer_trial(scope: Scope, settings: Settings, request: TrialRequest) -> TrialAccepted:
+    """Have the arms measured; `scope` is a steward's.
+
+    Raises:
+        NotFoundError: no such index or eval set.
+        InvalidInputError: see plan_arms and check_room, or the eval set asks another index.
+        DiskFullError: see check_room.
+    """
+    index = await get_index_row(scope, request.index)
+    arms = plan_arms(request)
+    await require_eval(scope, request.eval, index)
+    await _check_room(scope, settings, index, list(arms))
+    plan = TrialPlan(
+        index=index.name,
+        eval=request.eval,
+        k=request.k,
+        arms=list(arms.items()),
+        principal=scope.actor.principal,
+    )
+    return TrialAccepted(
+        job_id=await _defer(scope, "trial", index.name, plan), index=index.name, eval=request.eval
+    )
+
+
+async def defer_autotune(scope: Scope, settings: Settings, request: AutotuneRequest) -> TrialAccepted:
+    """Have the cheapest config found; without an eval set one is made of the index's rows, `<index>_rows`.
+
+    Raises:
+        NotFoundError: no such index, eval set or profile.
+        InvalidInputError: see plan_target and check_room, or the eval set asks another index.
+        DiskFullError: see check_room.
+    """
+    index = await get_index_row(scope, request.index)
+    if request.profile is not None:
+        await get_profile(scope, request.profile)
+    plan_target(request, 1_000_000)  # what no eval set could show is refused before one is made
+    await _check_room(scope, settings, index, LADDER)
+    found = await _eval_of(scope, request, index)
+    plan_target(request, found.queries)
+    plan = TunePlan(
+        index=index.name,
+        eval=found.name,
+        k=request.k,
+        target_recall=request.target_recall,
+        profile=request.profile,
+        principal=scope.actor.principal,
+    )
+    job_id = await _defer(scope, "autotune", index.name, plan)
+    return TrialAccepted(job_id=job_id, index=index.name, eval=found.name)
+
+
+async def _eval_of(scope: Scope, request: AutotuneRequest, index: IndexRow) -> EvalSet:
+    if request.eval is not None:
+        return await require_eval(scope, request.eval, index)
+    name = f"{index.name[:43]}_rows"
+    found = await find_eval_set(scope, name)
+    if found is not None and found.index == index.name and found.queries:
+        return found
+    return await generate_eval(scope, name, AutogenRequest(index=index.name, queries=GENERATED))
+
+
+async def _check_room(
+    scope: Scope, settings: Settings, index: IndexRow, builds: "list[Build] | tuple[Build, ...]"
+) -> None:
+    rows = await scope.fetch_value(count_chunks(table(index.table_name)))
+    check_room(plan_estimate(rows, index.dimensions, builds), await find_room(settings))
+
+
+async def _defer(scope: Scope, kind: Kind, index: str, plan: msgspec.Struct) -> str:
+    async with scope.begin() as transaction:
+        return await defer_job(
+            transaction,
+            kind=kind,
+            subject=index,
+            args=msgspec.to_builtins(plan),
+            unit="steps",
+            lock=LOCK,
+            created_by=scope.actor.principal,
+        )
+
+
+async def list_trials(
+    scope: Scope, index: str, eval_name: str | None, job: str | None, limit: int, cursor: str | None
+) -> Page[Measurement]:
+    """What was measured on an index under its present model, newest first.
+
+    Raises:
+        NotFoundError: no such index.
+    """
+    before = decode_cursor(cursor, int) if cursor else None
+    rows = await _measurements(scope, index, eval_name, None, job, before, limit + 1)
+    return plan_page(rows, limit, lambda row: row.id)
+
+
+async def find_best(
+    scope: Scope, index: str, metric: Metric, eval_name: str | None, k: int | None, min_recall: float
+) -> Best:
+    """The best of what was measured with one eval set and one k: those asked for, else those of the last measurement.
+
+    Of an arm that was measured more than once the last counts.
+
+    Raises:
+        NotFoundError: no such index.
+    """
+    rows = await _comparable(scope, index, eval_name, k, None)
+    return Best(
+        index=index,
+        metric=metric,
+        eval=rows[0].eval if rows else eval_name,
+        k=rows[0].k if rows else k or 10,
+        min_recall=min_recall if metric == "latency" else 0.0,
+        items=pick_best(latest_of_each(rows), metric, min_recall),
+    )
+
+
+async def plot_trials(scope: Scope, index: str, eval_name: str | None, job: str | None) -> str:
+    """A picture of what `find_best` compares, as SVG; with `job` of that job's measurements alone.
+
+    Raises:
+        NotFoundError: no such index, or no measurement of that job.
+    """
+    rows = latest_of_each(await _comparable(scope, index, eval_name, None, job))
+    if job is not None and not rows:
+        raise NotFoundError(f"job {job[:40]!r} has measured nothing of index {index[:60]!r}")
+    about = "nothing measured yet"
+    if rows:
+        first = rows[0]
+        about = (
+            f"recall@{first.k} of {first.queries:,} queries ({first.eval}) among {first.vectors:,} vectors; "
+            "the number at a point is ef_search"
+        )
+    return draw_plot(rows, f"{index}: recall against time", about)
+
+
+async def _comparable(
+    scope: Scope, index: str, eval_name: str | None, k: int | None, job: str | None
+) -> list[Measurement]:
+    rows = await _measurements(scope, index, eval_name, k, job, None, LOOKED_AT)
+    return [row for row in rows if (row.eval, row.k) == (rows[0].eval, rows[0].k)]
+
+
+async def _measurements(
+    scope: Scope,
+    index: str,
+    eval_name: str | None,
+    k: int | None,
+    job: str | None,
+    before: int | None,
+    limit: int,
+) -> list[Measurement]:
+    found = await get_index_row(scope, index)
+    parameters = {
+        "index_id": found.id,
+        "model_name": found.model_name,
+        "model_version": found.model_version,
+        "eval": eval_name,
+        "k": k,
+        "job_id": _job_id(job),
+        "before": before,
+        "limit": limit,
+    }
+    return await scope.fetch(Measurement, QUERIES["measurements"], parameters)
+
+
+def _job_id(job: str | None) -> str | None:
+    if job is None:
+        return None
+    try:
+        return str(UUID(job))
+    except ValueError as exc:
+        raise NotFoundError(f"no job {job[:40]!r}") from exc
+
+
+async def get_cache_stats(scope: Scope, *, admin: bool) -> CacheStats:
+    """How the indexes that the scope may search are kept in memory, per index and profile.
+
+    Counters are of all readers of an index, so `admin` alone is told. Where Postgres has pg_buffercache, its count is
+    told too; else whether an index is warm is seen by its hit ratio since the server's counters began.
+    """
+    items = await scope.fetch(IndexCache, QUERIES["cache_stats"], {"admin": admin})
+    size = await scope.fetch_value(QUERIES["shared_buffers"]) if admin else None
+    return CacheStats(shared_buffers_bytes=size, items=items)

@@ -1,0 +1,186 @@
+"""What a job measures goes to the trial journal row by row; the trial itself: every beam of every arm."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from pgvector import HalfVector
+
+from app.db.database import Database
+from app.db.queries import load_queries
+from app.db.scope import Scope
+from app.jobs.queue import JobContext
+from app.models.protocol import Embedder
+from app.trials.bench import Bench, Built, Timed, open_bench
+from app.trials.evals import read_questions
+from app.trials.models import Build, Kind, Measurement
+from app.trials.plan import plan_estimate
+from app.trials.statements import count_chunks
+from app.trials.truth import get_truth
+from app.vectors.indexing import get_index_row
+from app.vectors.statements import table
+
+QUERIES = load_queries(__file__)
+
+
+class TrialPlan(msgspec.Struct, frozen=True):
+    """The arguments of a trial's job."""
+
+    index: str
+    eval: str
+    k: int
+    arms: list[tuple[Build, list[int]]]
+    principal: str = ""
+
+
+class Measuring:
+    """A bench with its questions and their truth: measures one beam of the graph that is built, and keeps that."""
+
+    def __init__(
+        self,
+        owner: Scope,
+        bench: Bench,
+        queries: Sequence[HalfVector],
+        truth: NDArray[np.float32],
+        entry: Mapping[str, Any],
+    ) -> None:
+        self._owner = owner
+        self._bench = bench
+        self._queries = queries
+        self._truth = truth
+        self._entry = entry
+        self.built: Built | None = None
+
+    async def build(self, build: Build) -> Built:
+        """The arm's graph, unless it is the one that is there."""
+        if self.built is None or self.built.build != build:
+            self.built = None
+            self.built = await self._bench.build(build)
+        return self.built
+
+    async def measure(self, build: Build, ef_search: int) -> Measurement:
+        """One row of the journal, appended."""
+        built = await self.build(build)
+        k: int = self._entry["k"]
+        timed = await self._bench.time(build, ef_search, k, self._queries, self._truth)
+        async with self._owner.begin() as transaction:
+            entry = {**self._entry, **_figures(built, ef_search, timed)}
+            row_id = await transaction.fetch_value(QUERIES["append_trial"], entry)
+        return (await list_measured(self._owner, self._bench, self._entry["job_id"], row_id))[0]
+
+
+def _figures(built: Built, ef_search: int, timed: Timed) -> dict[str, Any]:
+    return {
+        **msgspec.structs.asdict(built.build),
+        "ef_search": ef_search,
+        "recall": timed.recall.mean,
+        "recall_low": timed.recall.low,
+        "recall_high": timed.recall.high,
+        "p50_us": timed.p50_us,
+        "p95_us": timed.p95_us,
+        "p99_us": timed.p99_us,
+        "build_s": built.build_s,
+        "bytes": built.bytes,
+    }
+
+
+async def list_measured(
+    owner: Scope, bench: Bench, job_id: str, row_id: int | None = None
+) -> list[Measurement]:
+    """What a job has measured, oldest first; with `row_id` that row alone."""
+    parameters = {
+        "index_id": bench.index.id,
+        "model_name": bench.index.model_name,
+        "model_version": bench.index.model_version,
+        "eval": None,
+        "k": None,
+        "job_id": job_id,
+        "before": None if row_id is None else row_id + 1,
+        "limit": 100_000 if row_id is None else 1,
+    }
+    rows = await owner.fetch(Measurement, QUERIES["measurements"], parameters)
+    return rows[::-1]
+
+
+@asynccontextmanager
+async def measuring(
+    context: JobContext, embedder: Embedder, kind: Kind, plan: "TrialPlan", builds: Sequence[Build]
+) -> AsyncIterator[tuple[Measuring, Bench]]:
+    """Questions embedded, vectors copied, truth known: ready to measure for the job of `context`.
+
+    Raises:
+        NotFoundError: the index or the eval set is gone.
+        ConflictError: another model is configured than the index's own.
+        JobStoppedError: the job was cancelled.
+    """
+    owner = context.database.owner()
+    index = await get_index_row(owner, plan.index)
+    questions = await read_questions(owner, embedder, index, plan.eval)
+
+    async def tick() -> None:
+        await context.report(context.done, context.total)
+
+    rows = await count_vectors(context.database, index.table_name)
+    estimate = plan_estimate(rows, index.dimensions, builds)
+    async with open_bench(context.database, index, context.job_id, estimate, tick) as bench:
+        truth, _ = await get_truth(
+            owner, bench.connection, plan.eval, bench.version, bench.name, questions, tick
+        )
+        entry = {
+            "job_id": context.job_id,
+            "kind": kind,
+            "index_id": index.id,
+            "index_name": index.name,
+            "eval_name": plan.eval,
+            "model_name": index.model_name,
+            "model_version": index.model_version,
+            "version": bench.version,
+            "vectors": bench.vectors,
+            "k": plan.k,
+            "queries": len(questions.questions),
+            "measured_by": plan.principal,
+        }
+        queries = [HalfVector(vector) for vector in questions.vectors]
+        yield Measuring(owner, bench, queries, truth, entry), bench
+
+
+async def count_vectors(database: Database, table_name: str) -> int:
+    """How many chunks an index has."""
+    count: int = await database.owner().fetch_value(count_chunks(table(table_name)))
+    return count
+
+
+async def run_trial(context: JobContext, embedder: Embedder, plan: TrialPlan) -> list[Measurement]:
+    """Measure every beam of every arm; what this job has measured in an earlier attempt is not measured again."""
+    total = sum(len(beams) + 1 for _, beams in plan.arms)
+    await context.report(0, total)
+    done = 0
+    async with measuring(context, embedder, "trial", plan, [build for build, _ in plan.arms]) as (
+        work,
+        bench,
+    ):
+        owner = context.database.owner()
+        known = [row.arm for row in await list_measured(owner, bench, context.job_id)]
+        for build, beams in plan.arms:
+            left = [beam for beam in beams if not any(_is(arm, build, beam) for arm in known)]
+            if left:
+                await work.build(build)
+            done += 1 + len(beams) - len(left)
+            await context.report(done, total)
+            for beam in left:
+                await work.measure(build, beam)
+                done += 1
+                await context.report(done, total)
+        return await list_measured(owner, bench, context.job_id)
+
+
+def _is(arm: Any, build: Build, ef_search: int) -> bool:
+    return (arm.m, arm.ef_construction, arm.type, arm.ef_search) == (
+        build.m,
+        build.ef_construction,
+        build.type,
+        ef_search,
+    )

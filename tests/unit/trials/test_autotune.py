@@ -1,0 +1,76 @@
+"""The search for the cheapest config, on graphs that are formulas."""
+
+from app.trials.autotune import LADDER, find_beam, find_config
+from app.trials.models import Build, MeasuredArm, Measurement
+from tests.unit.trials.test_plan import row
+
+
+class Graphs:
+    """Recall grows with the beam and with m, time with both; counts what is measured."""
+
+    def __init__(self, slowness: float = 1.0) -> None:
+        self.asked: list[tuple[int, int]] = []
+        self._slowness = slowness
+
+    def recall(self, build: Build, ef_search: int) -> float:
+        return 1 - 0.8 / (ef_search * (build.m / 16) ** 2) - 0.003
+
+    async def __call__(self, build: Build, ef_search: int) -> Measurement:
+        self.asked.append((build.m, ef_search))
+        arm = MeasuredArm(
+            m=build.m, ef_construction=build.ef_construction, type="halfvec", ef_search=ef_search
+        )
+        time = (100 + ef_search * 10) * (build.m / 16) ** self._slowness
+        found = row(len(self.asked), self.recall(build, ef_search), time)
+        return Measurement(
+            **{
+                **{f: getattr(found, f) for f in found.__struct_fields__},
+                "arm": arm,
+                "recall_low": found.recall,
+            }
+        )
+
+
+async def test_the_least_beam_of_a_graph_is_found() -> None:
+    graphs = Graphs()
+    found = await find_beam(graphs, LADDER[0], 0.99, 10)
+    assert found is not None
+    least = next(ef for ef in range(10, 1001) if graphs.recall(LADDER[0], ef) >= 0.99)
+    assert least <= found.arm.ef_search <= least * 1.1 and found.recall_low >= 0.99
+    assert len(graphs.asked) <= 10 and len(set(graphs.asked)) == len(graphs.asked)
+
+
+async def test_a_beam_below_the_first_is_found_too() -> None:
+    found = await find_beam(Graphs(), LADDER[0], 0.95, 10)
+    assert found is not None and 17 <= found.arm.ef_search <= 19
+
+
+async def test_a_target_that_no_beam_reaches() -> None:
+    graphs = Graphs()
+    assert await find_beam(graphs, LADDER[0], 0.998, 10) is None
+    assert max(ef for _, ef in graphs.asked) == 1000
+    assert await find_config(graphs, 0.9975, 10) is None
+
+
+async def test_a_graph_that_is_slower_already_is_given_up() -> None:
+    graphs = Graphs()
+    assert await find_beam(graphs, LADDER[0], 0.99, 10, slowest_us=450) is None
+    assert len(graphs.asked) == 1
+
+
+async def test_a_larger_graph_is_taken_when_it_is_faster() -> None:
+    found = await find_config(Graphs(slowness=0.5), 0.99, 10)
+    assert found is not None and found.arm.m > 16 and found.recall_low >= 0.99
+
+
+async def test_no_more_is_built_when_it_is_not() -> None:
+    graphs = Graphs(slowness=4.0)
+    found = await find_config(graphs, 0.99, 10)
+    assert found is not None and found.arm.m == 16
+    assert {m for m, _ in graphs.asked} == {16, 24}
+
+
+async def test_a_beam_that_cannot_be_smaller_ends_it() -> None:
+    graphs = Graphs(slowness=0.0)
+    found = await find_config(graphs, 0.9, 10)
+    assert found is not None and found.arm.m == 16 and {m for m, _ in graphs.asked} == {16}

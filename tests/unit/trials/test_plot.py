@@ -1,0 +1,41 @@
+"""The picture is well-formed, and its points are where their figures are."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from app.trials.plot import draw_plot, plan_axis
+from tests.unit.trials.test_plan import row
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_every_measurement_is_a_point_where_it_belongs() -> None:
+    rows = [row(1, 0.90, 500), row(2, 0.99, 1500, ef_search=100), row(3, 0.95, 400, m=24)]
+    tree = ElementTree.fromstring(draw_plot(rows, "ix", "about", target=0.98))
+    points = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in tree.iter(f"{SVG}circle")]
+    assert len(points) == 3
+    by_x = sorted(points)
+    # from left to right: .95, .90, .99; up is less
+    assert by_x[2][1] < by_x[0][1] < by_x[1][1]
+    words = " ".join(text for text in tree.itertext())
+    assert "m 16, ef_construction 80" in words and "m 24" in words and "target 0.98" in words
+    assert "milliseconds" in words and "recall" in words and "Pareto" in words
+
+
+def test_names_are_no_markup() -> None:
+    tree = ElementTree.fromstring(draw_plot([row(1, 0.9, 1)], "<script>&", "a < b"))
+    assert "<script>&" in "".join(tree.itertext()) and list(tree.iter(f"{SVG}script")) == []
+
+
+@pytest.mark.parametrize("rows", [[], [row(1, 1.0, 100)], [row(1, 1.0, 0.0), row(2, 1.0, 0.0)]])
+def test_few_points_are_a_picture_too(rows: list) -> None:
+    picture = draw_plot(rows, "ix", "about")
+    assert len(list(ElementTree.fromstring(picture).iter(f"{SVG}circle"))) == len(rows)
+    assert "nan" not in picture
+
+
+def test_an_axis_has_round_steps() -> None:
+    axis = plan_axis(0.913, 1.0, 0.0, 100.0)
+    assert axis.low <= 0.913 and axis.step in (0.01, 0.02, 0.025) and axis.place(1.0) == 100.0
+    assert len(axis.ticks()) <= 10
