@@ -67,9 +67,7 @@ async def create_index(scope: Scope, embedder: Embedder, request: IndexRequest) 
         parameters = {"name": name, "source": None, "model": None, "after": None, "limit": 1}
         found = await transaction.find_one(IndexRow, QUERIES["indexes"], parameters)
         if found is None:
-            await transaction.execute(
-                QUERIES["create_index"], {**wanted, "relation_id": source.id}
-            )
+            await transaction.execute(QUERIES["create_index"], {**wanted, "relation_id": source.id})
         else:
             _check_same(found, request.source, wanted)
         job_id = await defer_job(

@@ -15,8 +15,8 @@ create table lakeward.eval_query (
   eval_id bigint not null references lakeward.eval_set (id) on delete cascade,
   chunk_id bigint,
   question text,
-  vector real [],
-  relevant text [] not null default '{}',
+  vector real[],
+  relevant text[] not null default '{}',
   constraint eval_query_one_question_check check (num_nonnulls(chunk_id, question, vector) = 1)
 );
 create index on lakeward.eval_query (eval_id);
@@ -28,8 +28,8 @@ alter column relevant set storage external;
 create table lakeward.eval_truth (
   query_id bigint primary key references lakeward.eval_query (id) on delete cascade,
   version text not null,
-  chunk_ids bigint [] not null,
-  distances real [] not null
+  chunk_ids bigint[] not null,
+  distances real[] not null
 );
 
 -- No reference to the index: what was measured stays on record when the index is gone.
