@@ -27,7 +27,7 @@ from app.ingest.routes import router as ingest_router
 from app.jobs.routes import router as jobs_router
 from app.journal.refusals import Refusals
 from app.journal.routes import router as journal_router
-from app.models.registry import create_embedder
+from app.models.registry import create_embedders
 from app.moves.routes import router as moves_router
 from app.profiles.explain_routes import router as explain_router
 from app.profiles.routes import router as profiles_router
@@ -41,6 +41,7 @@ from app.tombstones.erasure_routes import router as erasures_router
 from app.tombstones.routes import router as tombstones_router
 from app.trials.bench import sweep_copies
 from app.trials.routes import router as trials_router
+from app.vectors.calibration import Calibration
 from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
 from app.views.routes import router as views_router
@@ -87,7 +88,8 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         database = await open_database(dsn, settings)
-        embedder = create_embedder(settings.models.embed)
+        embedders = create_embedders(settings.models)
+        calibration = Calibration(database)
         storage = open_storage(settings, database)
         analytics = Analytics(database, Places(storage), settings.cache.limit_bytes)
         worker: asyncio.Task[None] | None = None
@@ -96,9 +98,12 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             await ensure_admin_key(database, settings.admin_key_file)
             app.state.settings = settings
             app.state.database = database
-            app.state.embedder = embedder
+            app.state.embedder = embedders.default
+            app.state.embedders = embedders
+            app.state.calibration = calibration
             app.state.authenticator = KeyAuthenticator(database)
-            app.state.searcher = Searcher(database, embedder)
+            app.state.searcher = Searcher(database, embedders, calibration)
+            calibration.start()
             app.state.storage = storage
             await storage.start()
             app.state.places = analytics.places
@@ -110,7 +115,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             if with_worker:
                 await sweep_copies(database)
                 await sweep_leftovers(database, settings.home / "uploads")
-                queue = build_queue(database, embedder, settings, storage)
+                queue = build_queue(database, embedders, settings, storage)
                 worker = asyncio.create_task(queue.run(exclusive=True), name="worker")
             yield
         finally:
@@ -120,7 +125,8 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
                     await worker
             await analytics.close()
             await storage.close()
-            await embedder.close()
+            await calibration.close()
+            await embedders.close()
             await database.close()
 
     app = Litestar(

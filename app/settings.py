@@ -44,9 +44,10 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The provider of each kind of model."""
+    """The provider of each kind of model. `embedders` are for indexes of other models than `embed`'s."""
 
     embed: ModelSettings = ModelSettings()
+    embedders: tuple[ModelSettings, ...] = ()
 
 
 class QuerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,8 +135,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.home / "admin.key"
 
 
-#: Settings that are lists: [[buckets]] in the file, JSON in the environment.
-_LISTS = {("buckets",): BucketSettings}
+#: Settings that are lists: [[buckets]], [[models.embedders]] in the file, JSON in the environment.
+_LISTS: Mapping[tuple[str, ...], type[msgspec.Struct]] = {
+    ("buckets",): BucketSettings,
+    ("models", "embedders"): ModelSettings,
+}
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -232,12 +236,16 @@ def _decode_path(kind: type, value: Any) -> Any:
 
 def _check_lists(raw: Mapping[str, Any]) -> None:
     for path, kind in _LISTS.items():
-        items = raw.get(path[0], ())
+        items: Any = raw
+        for name in path:
+            items = items.get(name, ()) if isinstance(items, Mapping) else ()
         for item in items if isinstance(items, list) else ():
             known = [field.name for field in msgspec.structs.fields(kind)]
             for name in item if isinstance(item, Mapping) else ():
                 if name not in known:
-                    raise SettingsError(f"unknown setting '{path[0]}.{name}'{_nearest(str(name), known)}")
+                    raise SettingsError(
+                        f"unknown setting '{'.'.join(path)}.{name}'{_nearest(str(name), known)}"
+                    )
 
 
 def _check_buckets(settings: Settings) -> None:

@@ -11,8 +11,8 @@ from app.ingest.tasks import register as register_ingest
 from app.jobs.queue import Queue
 from app.journal.sealing import flush
 from app.journal.service import renew_partitions
-from app.models.protocol import Embedder
-from app.models.registry import create_embedder
+from app.models.embedders import Embedders
+from app.models.registry import create_embedders
 from app.moves.tasks import register as register_moves
 from app.settings import Settings
 from app.storage.service import Storage, open_storage
@@ -34,10 +34,10 @@ COPIES_S = 60.0
 IDLE_S = 60.0
 
 
-def build_queue(database: Database, embedder: Embedder, settings: Settings, storage: Storage) -> Queue:
+def build_queue(database: Database, embedders: Embedders, settings: Settings, storage: Storage) -> Queue:
     """The queue with every capability's handlers."""
     queue, places = Queue(database), Places(storage)
-    register_vectors(queue, embedder)
+    register_vectors(queue, embedders)
     register_ingest(queue, places)
     register_erasure(queue, settings)
     register_storage(queue, storage)
@@ -61,14 +61,14 @@ async def run_worker(settings: Settings, dsn: str) -> None:
         PolicyViolatedError: the governance checks do not hold.
     """
     database = await open_database(dsn, settings)
-    embedder = create_embedder(settings.models.embed)
+    embedders = create_embedders(settings.models)
     storage = open_storage(settings, database)
     try:
         await verify(database.owner(timeout_ms=60_000))
         await storage.start()
         await sweep_copies(database)
-        await build_queue(database, embedder, settings, storage).run()
+        await build_queue(database, embedders, settings, storage).run()
     finally:
         await storage.close()
-        await embedder.close()
+        await embedders.close()
         await database.close()

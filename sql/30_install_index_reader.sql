@@ -28,8 +28,8 @@ begin
   end if;
   execute format(
     'create view vec.%1$I with (security_barrier) as '
-    'select c.chunk_id, hit.doc_key, hit.metadata from vec.%2$I c cross join lateral ('
-    'select %3$s as doc_key, to_jsonb(s.*) - %4$L::text[] as metadata '
+    'select c.chunk_id, c.chunk_no, c.embedding, hit.* from vec.%2$I c cross join lateral ('
+    'select %3$s as doc_key, to_jsonb(s.*) - %4$L::text[] as metadata, %9$s '
     'from (select %5$s from lake.%6$I d where d.%7$I = c.row_key and (%8$s)) s) hit',
     hits, target.chunks,
     coalesce((
@@ -40,7 +40,12 @@ begin
     lakeward.projection_sql(
       target.relation_id, target.clearance, target.default_action, target.keep_prefix, target.keep_suffix
     ),
-    target.table_name, target.row_key, target.condition
+    target.table_name, target.row_key, target.condition,
+    -- what a search's filter may ask for, by a name that no other column can have
+    (
+      select string_agg(format('s.%I as %I', x.name, 'f' || x.position), ', ' order by x.position)
+      from lakeward.shown_column x where x.binding_id = install_index_reader.binding_id
+    )
   );
   execute format('grant select on vec.%I to %I', hits, target.role_name);
   execute format('alter view vec.%I owner to %I', hits, lakeward.role_of('gate'));

@@ -1,12 +1,20 @@
-"""The embedder that the settings name."""
+"""The embedders that the settings name."""
 
 from app.errors import SettingsError
+from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.models.minilm import NAME, MiniLMEmbedder
 from app.models.ollama import OllamaEmbedder
 from app.models.openai import OpenAIEmbedder
 from app.models.protocol import Embedder
-from app.settings import ModelSettings
+from app.settings import ModelSettings, ModelsSettings
+
+
+def create_embedders(settings: ModelsSettings) -> Embedders:
+    """models.embed, which new indexes use, and models.embedders; errors as `create_embedder`."""
+    return Embedders(
+        create_embedder(settings.embed), [create_embedder(other) for other in settings.embedders]
+    )
 
 
 def create_embedder(settings: ModelSettings) -> Embedder:

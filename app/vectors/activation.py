@@ -11,7 +11,8 @@ from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
 from app.errors import InternalError, LakewardError
-from app.vectors.models import Activation, ActivationFailure, VariantConfig, Warmed
+from app.vectors.measure import measure_recall
+from app.vectors.models import Activation, ActivationFailure, Recall, VariantConfig, Warmed
 from app.vectors.statements import hnsw_name, table
 
 QUERIES = load_queries(__file__)
@@ -29,6 +30,7 @@ class _Target(msgspec.Struct, frozen=True):
     source: str
     m: int
     ef_construction: int
+    ef_search: int
     dimensions: int
 
 
@@ -69,15 +71,33 @@ async def _activate_index(database: Database, owner: Scope, target: _Target) -> 
             f"its graph reaches only {vectors} of {live} vectors, so searches stay exact; "
             "many texts are the same, or nearly: try a larger m"
         )
+    recall = await _measure(database, owner, target, variant_id)
     return Warmed(
         index=target.name,
         source=target.source,
         vectors=vectors,
+        recall=recall,
         variant=VariantConfig(m=target.m, ef_construction=target.ef_construction),
         built=built,
         build_ms=build_ms,
         warm_ms=_milliseconds_since(started),
     )
+
+
+async def _measure(database: Database, owner: Scope, target: _Target, variant_id: int) -> Recall | None:
+    ext = database.deployment.ext_schema
+    recall = await measure_recall(owner, ext, target.table_name, variant_id, target.ef_search)
+    if recall is not None:
+        async with owner.begin() as transaction:
+            await transaction.execute(
+                QUERIES["set_measured"],
+                {
+                    "variant_id": variant_id,
+                    "ef_search": str(target.ef_search),
+                    "recall": msgspec.json.encode(recall).decode(),
+                },
+            )
+    return recall
 
 
 async def _claim(owner: Scope, target: _Target) -> int:

@@ -19,7 +19,8 @@ from app.db.builder import building
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
-from app.errors import ConflictError, InternalError, NotFoundError, ProviderError
+from app.errors import InternalError, NotFoundError, ProviderError
+from app.models.embedders import Embedders
 from app.models.protocol import Embedder
 from app.vectors.chunking import compose_text, plan_chunks
 from app.vectors.models import IndexRow
@@ -80,22 +81,17 @@ async def get_index_row(scope: Scope, name: str) -> IndexRow:
     return rows[0]
 
 
-async def index_pending(database: Database, embedder: Embedder, name: str, report: Report) -> Indexed:
+async def index_pending(database: Database, embedders: Embedders, name: str, report: Report) -> Indexed:
     """Embed every pending row of the index and write its chunks; returns when nothing is pending.
 
     Raises:
         NotFoundError: the index went away meanwhile.
-        ConflictError: the configured model is not the index's own.
+        ConflictError: no configured model is the index's own.
         ProviderError: the model did not answer as it should.
     """
     owner = database.owner()
     index = await get_index_row(owner, name)
-    info = await embedder.describe()
-    if (info.name, info.version) != (index.model_name, index.model_version):
-        raise ConflictError(
-            f"index {name!r} was built with {index.model_name} ({index.model_version}), but models.embed is "
-            f"{info.name} ({info.version}); set it back, or make a new index"
-        )
+    embedder = await embedders.find(index.provider, index.model_name, index.model_version)
     rows, pending = await _count_rows(owner, index)
     before = max(rows - pending, 0)
     done_rows = done_chunks = 0

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from app.vectors.filter import Field
+
 
 class ChunkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How texts are cut, in characters."""
@@ -116,12 +118,30 @@ class VariantConfig(msgspec.Struct, frozen=True):
     ef_construction: int
 
 
+class Recall(msgspec.Struct, frozen=True):
+    """What share of the exact answer's hits such a search finds, with a 95% interval, as it was measured.
+
+    On `queries` made of the index's own vectors, when the profile's variant was activated or tried out.
+    """
+
+    recall: float
+    low: float
+    high: float
+    k: int
+    queries: int
+    at: datetime
+
+
 class Warmed(msgspec.Struct, frozen=True):
-    """One index that is warm: `vectors` were reached by the graph walk; `built` says that the variant is new."""
+    """One index that is warm: `vectors` were reached by the graph walk; `built` says that the variant is new.
+
+    `recall` is that of the profile's own ef_search; None when the index is too small to be measured.
+    """
 
     index: str
     source: str
     vectors: int
+    recall: Recall | None
     variant: VariantConfig
     built: bool
     build_ms: float
@@ -170,34 +190,55 @@ class Hit(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
 
 
+class Freshness(msgspec.Struct, frozen=True):
+    """Whether every row of the relation can be found as it is now, and when rows were last embedded."""
+
+    state: Literal["current", "stale"]
+    last_embedded_at: datetime | None
+
+
 class SearchAnswer(msgspec.Struct, frozen=True):
     """The hits, nearest first, and how good the answer is."""
 
-    profile: str
+    profile: str | None
     index: str
-    method: Literal["hnsw", "exact", "lance"]
+    method: Literal["hnsw", "exact", "iterative", "text", "hybrid", "lance"]
     k: int
     returned: int
     truncated: bool
     stale_rows: int
+    freshness: Freshness
+    recall: Recall | None
     model: str
     duration_ms: float
     hits: list[Hit]
 
 
 class SearchRoute(msgspec.Struct, frozen=True):
-    """What a search needs to know of an index and of the profile that asks; remembered until the catalog changes."""
+    """What a search needs to know of an index and of who asks; remembered until the catalog changes.
+
+    Without a binding an admin asks. `chunks` is the planner's count. `fields` are what a filter may name.
+    """
 
     name: str
     table_name: str
     source: str
+    provider: str
     model_name: str
     model_version: str
     dimensions: int
     index_id: int
-    binding_id: int
+    binding_id: int | None
     ef_search: int
+    vector_backend: str
     variant_id: int | None
+    measured: dict[str, Any]
+    chunks: int
+    last_embedded_at: datetime | None
+    fields: list[Field]
+    text_columns: list[str]
+    base_table: str
+    row_key: str
 
 
 class HitRow(msgspec.Struct, frozen=True):
@@ -207,5 +248,6 @@ class HitRow(msgspec.Struct, frozen=True):
     doc_key: str | None
     chunk_no: int | None
     distance: float | None
+    score: float | None
     text: str | None
     metadata: dict[str, Any] | None

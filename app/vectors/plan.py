@@ -74,8 +74,6 @@ def plan_search(request: SearchRequest) -> SearchRequest:
             raise InvalidInputError(f"query is longer than {MAX_QUERY_CHARACTERS} characters")
     if request.mode != "vector":
         raise InvalidInputError(f"mode {request.mode!r} is not available in this version; use 'vector'")
-    if request.filter:
-        raise InvalidInputError("filter is not available in this version; leave it out")
     if request.rerank:
         raise InvalidInputError("rerank is not available in this version; leave it out")
     return request
@@ -103,8 +101,3 @@ def plan_vector(vector: "list[float] | np.ndarray", dimensions: int, index: str)
             f"vector: every component must be a number between -{MAX_HALF:.0f} and {MAX_HALF:.0f}"
         )
     return HalfVector(array.astype(np.float16))
-
-
-def plan_ef_search(profile_ef_search: int, k: int) -> int:
-    """The first beam is the result when no filter applies, so it must hold k (pgvector hnswscan.c)."""
-    return min(max(profile_ef_search, k), MAX_K)

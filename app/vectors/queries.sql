@@ -53,8 +53,19 @@ where i.name = %(name)s;
 
 -- route --
 -- What a search as this profile needs; no row when the index is not there or the profile is not bound to its relation.
-select i.name, i.table_name, r.name as source, i.model_name, i.model_version, i.dimensions, i.id as index_id, b.id as binding_id,
-  p.ef_search, v.id as variant_id
+select i.name, i.table_name, r.name as source, i.provider, i.model_name, i.model_version, i.dimensions, i.id as index_id,
+  b.id as binding_id, p.ef_search, p.vector_backend, v.id as variant_id, coalesce(v.measured, '{}') as measured,
+  i.last_embedded_at, i.text_columns, '' as base_table, i.row_key,
+  (
+    select greatest(c.reltuples, 0)::bigint from pg_class c
+    where c.oid = to_regclass(format('vec.%%I', i.table_name))
+  ) as chunks,
+  (
+    select coalesce(
+      jsonb_agg(jsonb_build_object('name', s.name, 'type', s.type, 'column', 'f' || s.position) order by s.position), '[]'
+    )
+    from lakeward.shown_column s where s.binding_id = b.id
+  ) as fields
 from lakeward.vector_index i
 join lakeward.relation r on r.id = i.relation_id
 join lakeward.index_reader x on x.index_id = i.id
@@ -63,6 +74,30 @@ join lakeward.profile p on p.id = b.profile_id
 left join lakeward.index_variant v
   on v.index_id = i.id and v.m = p.m and v.ef_construction = p.ef_construction and v.state = 'ready'
 where i.name = %(index)s and p.id = %(profile)s;
+
+-- admin_route --
+-- The same for an admin, who sees the dataset's own rows, by the variant with the most links that is ready.
+select i.name, i.table_name, r.name as source, i.provider, i.model_name, i.model_version, i.dimensions, i.id as index_id,
+  null::bigint as binding_id, 100 as ef_search, 'pgvector' as vector_backend, v.id as variant_id,
+  coalesce(v.measured, '{}') as measured, i.last_embedded_at, i.text_columns, base.table_name as base_table, i.row_key,
+  (
+    select greatest(c.reltuples, 0)::bigint from pg_class c
+    where c.oid = to_regclass(format('vec.%%I', i.table_name))
+  ) as chunks,
+  (
+    select coalesce(
+      jsonb_agg(jsonb_build_object('name', c.name, 'type', c.type, 'column', 'f' || c.position) order by c.position), '[]'
+    )
+    from lakeward.dataset_column c where c.dataset_id = base.base_id
+  ) as fields
+from lakeward.vector_index i
+join lakeward.relation r on r.id = i.relation_id
+cross join lateral lakeward.find_base(i.relation_id) base
+left join lateral (
+  select w.id, w.measured from lakeward.index_variant w
+  where w.index_id = i.id and w.state = 'ready' order by w.m desc, w.ef_construction desc limit 1
+) v on true
+where i.name = %(index)s;
 
 -- find_source --
 -- As the steward: the relation an index is over, for the refusal's message, and whether the profile is bound to it.
@@ -77,7 +112,7 @@ where b.profile_id = %(profile)s order by r.name;
 
 -- activation_targets --
 -- Every index over a relation of the profile that it may search, with the variant the profile asks for.
-select i.id as index_id, i.name, i.table_name, r.name as source, p.m, p.ef_construction, i.dimensions
+select i.id as index_id, i.name, i.table_name, r.name as source, p.m, p.ef_construction, p.ef_search, i.dimensions
 from lakeward.binding b
 join lakeward.profile p on p.id = b.profile_id
 join lakeward.relation r on r.id = b.relation_id
@@ -99,6 +134,10 @@ select v.state = 'ready' and exists (
 
 -- set_variant --
 update lakeward.index_variant set state = %(state)s, build_ms = %(build_ms)s where id = %(variant_id)s;
+
+-- set_measured --
+update lakeward.index_variant set measured = measured || jsonb_build_object(%(ef_search)s::text, %(recall)s::jsonb)
+where id = %(variant_id)s;
 
 -- source --
 -- The relation an index shall be over, locked so that neither it nor its dataset changes meanwhile.

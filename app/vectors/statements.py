@@ -5,13 +5,17 @@ from functools import lru_cache
 from psycopg import sql
 
 from app.vectors.models import IndexRow, SearchRoute
+from app.vectors.near import VEC, table
 
-VEC = "vec"
-
-
-def table(table_name: str, suffix: str = "") -> sql.Identifier:
-    """`vec.<index>`, `vec.<index>_text`, `vec.<index>_pending` or `vec.<index>_source`, by the index's `table_name`."""
-    return sql.Identifier(VEC, f"{table_name}{suffix}")
+__all__ = [
+    "VEC",
+    "count_statement",
+    "hits_sql",
+    "hnsw_name",
+    "pending_statement",
+    "search_statement",
+    "table",
+]
 
 
 def _escaped(part: sql.Composable) -> sql.SQL:
@@ -24,25 +28,50 @@ def hnsw_name(table_name: str, variant_id: int) -> str:
     return f"{table_name}_v{variant_id}"
 
 
-def hits_name(index_id: int, binding_id: int) -> str:
-    """The name of the gate's view of an index's hits as one reader sees them (sql/30_install_index_reader.sql)."""
-    return f"hits_{index_id}_{binding_id}"
+def hits_sql(route: SearchRoute) -> str:
+    """The hits as who asks may see them, as SQL of a FROM item.
+
+    A reader has the gate's view for it (sql/30_install_index_reader.sql); an admin sees the dataset's own rows.
+    """
+    if route.binding_id is not None:
+        return sql.Identifier(VEC, f"hits_{route.index_id}_{route.binding_id}").as_string(None)
+    fields = sql.SQL("").join(
+        sql.SQL(", {} as {}").format(_escaped(sql.Identifier("d", field.name)), sql.Identifier(field.column))
+        for field in route.fields
+    )
+    return (
+        sql.SQL(
+            "(select c.chunk_id, c.chunk_no, c.embedding, c.row_key::text as doc_key, "
+            "to_jsonb(d.*) - {texts}::text[] as metadata{fields} "
+            "from {chunks} c join {rows} d on d.{row_key} = c.row_key)"
+        )
+        .format(
+            texts=_escaped(sql.Literal(route.text_columns)),
+            fields=fields,
+            chunks=table(route.table_name),
+            rows=sql.Identifier("lake", route.base_table),
+            row_key=_escaped(sql.Identifier(route.row_key)),
+        )
+        .as_string(None)
+    )
 
 
 @lru_cache(maxsize=4096)
-def _search(index: str, chunks: str, source: str, hits: str, near: bytes, record_from: int) -> bytes:
-    """The near chunks with their text, and their rows as the reader's own relation shows them.
+def search_statement(
+    index: str, table_name: str, source: str, hits: str, near: bytes, record_from: int
+) -> bytes:
+    """The one statement of a search, with the parameters of `near` and `sha256`, the hash of what was asked.
 
-    The gate's view of hits knows a chunk's row, the reader does not: a row key that is masked for it stays so. A row
-    that the reader cannot see takes its chunks out of the answer. The search is recorded by the statement that reads:
-    without its audit entry there is no answer. Fewer than `record_from` hits are not recorded: they will be asked
-    for again.
+    The near chunks with their text, and their rows as the reader's own relation shows them. The view of hits knows a
+    chunk's row, the reader does not: a row key that is masked for it stays so. A row that the reader cannot see takes
+    its chunks out of the answer. The search is recorded by the statement that reads: without its audit entry there is
+    no answer. Fewer than `record_from` hits are not recorded: they will be asked for again.
     """
     return (
         sql.SQL(
             "with near as materialized ({near}), "
             "hit as materialized ("
-            "select shown.doc_key, n.chunk_no, n.distance, t.content as text, shown.metadata "
+            "select shown.doc_key, n.chunk_no, n.distance, n.score, t.content as text, shown.metadata "
             "from near n join {text} t on t.chunk_id = n.chunk_id "
             # a join cannot look into a barrier view by its index, a condition inside it can; offset 0 keeps it inside
             "cross join lateral (select h.doc_key, h.metadata from {hits} h where h.chunk_id = n.chunk_id offset 0) "
@@ -51,17 +80,16 @@ def _search(index: str, chunks: str, source: str, hits: str, near: bytes, record
             "lakeward.append_audit('search', {index_name}, array[{source}], %(sha256)s, found.rows, found.keys, "
             "extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok') end as done "
             "from (select count(*) as rows, array_agg(hit.doc_key order by hit.distance) as keys from hit) found) "
-            "select stale.stale_rows, hit.doc_key, hit.chunk_no, hit.distance, hit.text, hit.metadata "
+            "select stale.stale_rows, hit.doc_key, hit.chunk_no, hit.distance, hit.score, hit.text, hit.metadata "
             "from (select count(*) as stale_rows from (select from {pending} limit 10000) p) stale "
             "join recorded on recorded.done left join hit on true "
-            # the planner trusts the index's order, which is not exact; + 0 makes it sort (pgvector#862)
-            "order by hit.distance + 0"
+            "order by hit.score desc, hit.distance"
         )
         .format(
-            near=sql.SQL(near.decode()),
-            pending=table(chunks, "_pending"),
-            text=table(chunks, "_text"),
-            hits=sql.Identifier(VEC, hits),
+            near=sql.SQL(near.decode()),  # made of identifiers and numbers only
+            pending=table(table_name, "_pending"),
+            text=table(table_name, "_text"),
+            hits=sql.SQL(hits),  # as above
             index_name=sql.Literal(index),
             source=sql.Literal(source),
             record_from=sql.Literal(record_from),
@@ -71,46 +99,16 @@ def _search(index: str, chunks: str, source: str, hits: str, near: bytes, record
 
 
 @lru_cache(maxsize=4096)
-def _near_hnsw(index: str, ext: str, variant_id: int, k: int) -> bytes:
-    # The predicate is always true; repeating it is how the query picks this variant's partial index, and a literal
-    # LIMIT keeps the planner from costing it as a tenth of the table (reference: planner.c preprocess_limit).
+def count_statement(hits: str, shape: str) -> bytes:
+    """How many of the hits the planner believes to meet a filter."""
     return (
-        sql.SQL(
-            "select chunk_id, chunk_no, embedding operator({ext}.<=>) %(vector)s as distance from {chunks} "
-            "where chunk_id <> {variant} order by embedding operator({ext}.<=>) %(vector)s limit {k}"
-        )
+        sql.SQL("explain (format json) select from {hits} h where {shape}")
         .format(
-            ext=sql.Identifier(ext),
-            chunks=table(index),
-            variant=sql.Literal(-variant_id),
-            k=sql.Literal(k),
+            hits=sql.SQL(hits),  # made of identifiers only
+            shape=sql.SQL(shape),  # columns f1.., parameters
         )
         .as_bytes(None)
     )
-
-
-@lru_cache(maxsize=4096)
-def _near_exact(index: str, ext: str, k: int) -> bytes:
-    # + 0 keeps every HNSW index out of it: each row's distance is computed
-    return (
-        sql.SQL(
-            "select chunk_id, chunk_no, embedding operator({ext}.<=>) %(vector)s as distance from {chunks} "
-            "order by (embedding operator({ext}.<=>) %(vector)s) + 0 limit {k}"
-        )
-        .format(ext=sql.Identifier(ext), chunks=table(index), k=sql.Literal(k))
-        .as_bytes(None)
-    )
-
-
-def search_statement(route: SearchRoute, ext: str, k: int, *, exact: bool) -> bytes:
-    """The one statement of a search, with the parameters `vector` and `sha256`, the hash of what was asked."""
-    hits = hits_name(route.index_id, route.binding_id)
-    if exact or route.variant_id is None:
-        return _search(
-            route.name, route.table_name, route.source, hits, _near_exact(route.table_name, ext, k), 0
-        )
-    near = _near_hnsw(route.table_name, ext, route.variant_id, k)
-    return _search(route.name, route.table_name, route.source, hits, near, k)
 
 
 def pending_statement(index: IndexRow, limit: int, *, first: bool) -> bytes:

@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.db.metadata import metadata
 
@@ -52,6 +52,7 @@ index_variant = Table(
     Column("state", Text, nullable=False, server_default="building"),
     Column("build_ms", Double),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("measured", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     UniqueConstraint("index_id", "m", "ef_construction"),
     CheckConstraint("state in ('building', 'ready', 'failed')", name="state_check"),
 )

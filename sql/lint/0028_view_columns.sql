@@ -37,4 +37,9 @@ join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdroppe
 where c.relnamespace = 'vec'::regnamespace
   and c.relkind = 'v'
   and c.relname ~ '^hits_[0-9]+_[0-9]+$'
-  and a.attname not in ('chunk_id', 'doc_key', 'metadata')
+  and a.attname not in ('chunk_id', 'chunk_no', 'embedding', 'doc_key', 'metadata')
+  -- for filters: f and the position of a column that this reader is shown
+  and not exists (
+    select from lakeward.shown_column s
+    where a.attname = 'f' || s.position and c.relname like 'hits\_%\_' || s.binding_id
+  )

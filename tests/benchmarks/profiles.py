@@ -12,6 +12,7 @@ from app.access.service import get_whoami
 from app.catalog.models import ColumnRequest, DatasetRequest
 from app.catalog.service import create_or_update_dataset
 from app.db.database import Database, open_database
+from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.profiles.models import ProfileRequest
 from app.profiles.service import create_or_update_profile, delete_profile, get_profile
@@ -88,7 +89,7 @@ async def _prepare(home: Home, count: int) -> Site:
         )
     embedder = FakeEmbedder()
     await create_index(steward, embedder, IndexRequest(source="dataset_0", text_columns=["note"]))
-    await index_pending(database, embedder, "dataset_0_v1", _unheard)
+    await index_pending(database, Embedders(embedder), "dataset_0_v1", _unheard)
     for n in range(count):
         await create_or_update_profile(steward, ProfileRequest(id=f"reader_{n}", bound_datasets=DATASETS))
         if n % 100 == 99:
@@ -105,7 +106,9 @@ async def _prepare(home: Home, count: int) -> Site:
         profile=reader.id,
         role_name=reader.role_name,
     )
-    return Site(profiles=count, database=database, searcher=Searcher(database, embedder), reader=principal)
+    return Site(
+        profiles=count, database=database, searcher=Searcher(database, Embedders(embedder)), reader=principal
+    )
 
 
 async def _unheard(*_: object, **__: object) -> None:

@@ -13,6 +13,7 @@ from pgvector.psycopg import register_vector
 from app.access.first_key import ensure_admin_key
 from app.db.database import Database, open_database
 from app.db.scope import Scope
+from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.profiles.service import get_profile
 from app.vectors.models import SearchRequest
@@ -65,7 +66,7 @@ async def _measure(home: Home, corpus: Corpus) -> Prepared:
         built = activation.warmed[0]
         variant_id = await _variant_id(database)
         raw = RawSearch(home.admin_dsn, variant_id)
-        searcher = Searcher(database, FakeEmbedder())
+        searcher = Searcher(database, Embedders(FakeEmbedder()))
         profile = await get_profile(database.steward(), PROFILE)
         await ensure_admin_key(database, home.settings.admin_key_file)
         scope = database.reader(profile.role_name)

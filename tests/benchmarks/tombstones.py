@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from app.db.database import Database, open_database
 from app.ingest.requests import IngestPlan
 from app.ingest.service import ingest
+from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.profiles.service import get_profile
 from app.tombstones.models import TombstoneRequest
@@ -153,7 +154,7 @@ async def _tombstone_some(database: Database, corpus: Corpus) -> int:
 
 
 async def _search_all(database: Database, requests: list[SearchRequest], part: list[int]) -> list[float]:
-    searcher = Searcher(database, FakeEmbedder())
+    searcher = Searcher(database, Embedders(FakeEmbedder()))
     scope = database.reader((await get_profile(database.steward(), PROFILE)).role_name)
     samples = []
     for n in part:

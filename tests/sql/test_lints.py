@@ -183,8 +183,9 @@ PLANTS = {
         "drop view p_alpha.people;"
         "create view p_alpha.people with (security_barrier) as select id, name from lake.people d;"
         "alter view p_alpha.people owner to {gate}; grant select on p_alpha.people to {alpha}",
-        "create or replace view vec.hits_1_1 with (security_barrier) as select chunk_id, null::text as doc_key,"
-        " null::jsonb as metadata, row_key from vec.people_note",
+        "create or replace view vec.hits_1_1 with (security_barrier) as select chunk_id, chunk_no, embedding,"
+        " null::text as doc_key, null::jsonb as metadata, null::bigint as f0, null::text as f1, null::text as f2,"
+        " row_key from vec.people_note",
         SAFE_VIEW
         + "create or replace view lake.notes with (security_barrier) as select id, name from lake.people",
     ],
@@ -195,8 +196,9 @@ PLANTS = {
         " select id, name, lakeward.role_of('owner') as note from lake.people d",
         "create or replace view p_alpha.people with (security_barrier) as"
         " select id, name, (select content from vec.people_note_text limit 1) as note from lake.people d",
-        "create or replace view vec.hits_1_1 with (security_barrier) as select chunk_id,"
-        " (select max(amount)::text from lake.orders) as doc_key, null::jsonb as metadata from vec.people_note",
+        "create or replace view vec.hits_1_1 with (security_barrier) as select chunk_id, chunk_no, embedding,"
+        " (select max(amount)::text from lake.orders) as doc_key, null::jsonb as metadata, null::bigint as f0,"
+        " null::text as f1, null::text as f2 from vec.people_note",
         SAFE_VIEW + "create or replace view lake.notes with (security_barrier) as select id from lake.orders",
     ],
     "0030_read_unrecorded": [

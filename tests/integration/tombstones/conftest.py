@@ -19,6 +19,7 @@ from app.ingest.requests import IngestPlan
 from app.ingest.service import ingest
 from app.jobs.context import Attempt, JobContext
 from app.jobs.service import QUERIES as JOBS
+from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.profiles.models import ProfileRequest
 from app.profiles.service import create_or_update_profile
@@ -78,7 +79,7 @@ class People(msgspec.Struct, frozen=True):
         async def report(done: int, total: int | None = None) -> None:
             pass
 
-        await index_pending(self.database, embedder, accepted.index, report)
+        await index_pending(self.database, Embedders(embedder), accepted.index, report)
         return accepted.index
 
     async def ask(self, *keys: str, dry_run: bool = False, reason: str = "asked by the person") -> str:

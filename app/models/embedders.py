@@ -1,0 +1,58 @@
+"""The embedders of a deployment: the one that new indexes use, and those that older or coming indexes need."""
+
+import asyncio
+from collections.abc import Sequence
+
+from app.errors import ConflictError, LakewardError
+from app.models.protocol import Embedder, ModelInfo
+
+
+class Embedders:
+    """Finds the embedder that makes the vectors of an index.
+
+    Safe to use from several tasks. What an embedder says of itself is remembered: a model that is exchanged behind its
+    URL is noticed when the process starts again, or when its vectors have another length.
+    """
+
+    def __init__(self, default: Embedder, others: Sequence[Embedder] = ()) -> None:
+        self.default = default
+        self._others = [default, *others]
+        self._infos: dict[int, ModelInfo] = {}
+
+    async def find(self, provider: str, name: str, version: str) -> Embedder:
+        """The embedder of this model and version.
+
+        Raises:
+            ConflictError: none of those that are configured and answer is of this model.
+        """
+        refused: list[str] = []
+        for embedder in self._others:
+            try:
+                info = await self.describe(embedder)
+            except LakewardError as exc:
+                refused.append(exc.message)
+                continue
+            if (info.name, info.version) == (name, version):
+                return embedder
+            refused.append(f"{info.provider} has {info.name} ({info.version})")
+        raise ConflictError(
+            f"no configured model makes vectors of {name} ({version}, {provider}): {'; '.join(refused)[:500]}; set "
+            "models.embed back, add the model to models.embedders, or move the index to another model"
+        )
+
+    async def describe(self, embedder: Embedder) -> ModelInfo:
+        """What the embedder was when it was asked first."""
+        found = self._infos.get(id(embedder))
+        if found is None:
+            found = self._infos[id(embedder)] = await embedder.describe()
+        return found
+
+    async def list_infos(self) -> list[ModelInfo]:
+        """Those that answer, the default first."""
+        answers = await asyncio.gather(*map(self.describe, self._others), return_exceptions=True)
+        return [answer for answer in answers if isinstance(answer, ModelInfo)]
+
+    async def close(self) -> None:
+        """Close all of them."""
+        for embedder in self._others:
+            await embedder.close()

@@ -1,0 +1,107 @@
+"""The ways to the chunks that are near: each a SELECT of chunk_id, chunk_no, distance and score.
+
+`%(vector)s` is the query's vector. Rendered once and remembered: a statement has no value of a request in it but the
+number of rows, which must be a literal (the planner takes a parameter's LIMIT for a tenth of the table, planner.c
+preprocess_limit).
+"""
+
+from functools import lru_cache
+
+import msgspec
+from psycopg import sql
+
+VEC = "vec"
+
+
+def table(table_name: str, suffix: str = "") -> sql.Identifier:
+    """`vec.<index>`, `vec.<index>_text`, `vec.<index>_pending` or `vec.<index>_source`, by the index's `table_name`."""
+    return sql.Identifier(VEC, f"{table_name}{suffix}")
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """What a search stands on.
+
+    `ext` is the schema of pgvector; `hits` is SQL, the reader's own view of hits or for an admin a SELECT like it;
+    `shape` a condition over it, called h, or None.
+    """
+
+    ext: str
+    table_name: str
+    hits: str
+    shape: str | None = None
+
+    def render(self, template: str, **parts: int) -> bytes:
+        """The template with this ground's names and these numbers in it."""
+        return (
+            sql.SQL(template)  # a constant of this module
+            .format(
+                distance=sql.SQL("c.embedding operator({}.<=>) %(vector)s").format(sql.Identifier(self.ext)),
+                chunks=table(self.table_name),
+                shown=table(self.table_name) if self.shape is None else self._met(),
+                hits=sql.SQL(self.hits),  # made of identifiers only
+                shape=sql.SQL(self.shape or "true"),  # columns f1.., parameters
+                **{name: sql.Literal(number) for name, number in parts.items()},
+            )
+            .as_bytes(None)
+        )
+
+    def _met(self) -> sql.Composed:
+        return sql.SQL("(select h.* from {} h where {})").format(
+            sql.SQL(self.hits), sql.SQL(self.shape or "true")
+        )
+
+
+@lru_cache(maxsize=4096)
+def near_exact(ground: Ground, k: int) -> bytes:
+    """Every distance is computed; with a filter, those of the chunks that meet it."""
+    return ground.render(
+        "select near.*, 1 - near.distance as score from ("
+        "select c.chunk_id, c.chunk_no, {distance} as distance from {shown} c "
+        # + 0 keeps every HNSW index out of it
+        "order by ({distance}) + 0 limit {k}) near",
+        k=k,
+    )
+
+
+@lru_cache(maxsize=4096)
+def near_hnsw(ground: Ground, variant_id: int, k: int) -> bytes:
+    """By the variant's graph. Its predicate is always true: repeating it is how the query picks the partial index."""
+    return ground.render(
+        "select near.*, 1 - near.distance as score from ("
+        "select c.chunk_id, c.chunk_no, {distance} as distance from {chunks} c where c.chunk_id <> {variant} "
+        "order by {distance} limit {k}) near",
+        variant=-variant_id,
+        k=k,
+    )
+
+
+@lru_cache(maxsize=4096)
+def near_iterative(ground: Ground, variant_id: int, limit: int, k: int) -> bytes:
+    """By the graph, step by step until `limit` chunks meet the filter; the best k of them.
+
+    The walk answers them nearly in order (hnsw.iterative_scan = relaxed_order), so they are sorted again; + 0, since
+    the planner trusts the index's order (pgvector#862). Offset 0 keeps the condition where it is: as a join it would
+    be asked of every chunk.
+    """
+    return ground.render(
+        "select near.*, 1 - near.distance as score from ("
+        "select c.chunk_id, c.chunk_no, {distance} as distance from {chunks} c where c.chunk_id <> {variant} "
+        "and exists (select from {hits} h where h.chunk_id = c.chunk_id and {shape} offset 0) "
+        "order by {distance} limit {limit} offset 0) near order by near.distance + 0 limit {k}",
+        variant=-variant_id,
+        limit=limit,
+        k=k,
+    )
+
+
+@lru_cache(maxsize=4096)
+def near_candidates(ground: Ground, k: int) -> bytes:
+    """Of the chunks that somebody else proposes, `%(candidates)s`, those that are there and meet the filter."""
+    return ground.render(
+        "select near.*, 1 - near.distance as score from ("
+        "select c.chunk_id, c.chunk_no, {distance} as distance from {chunks} c "
+        "where c.chunk_id = any(%(candidates)s::bigint[]) "
+        "and exists (select from {hits} h where h.chunk_id = c.chunk_id and {shape} offset 0) "
+        "order by ({distance}) + 0 limit {k}) near",
+        k=k,
+    )
