@@ -43,7 +43,7 @@ def build_queue(database: Database, embedders: Embedders, settings: Settings, st
     register_storage(queue, storage)
     register_delta(queue, places)
     register_moves(queue, places)
-    register_trials(queue, embedder)
+    register_trials(queue, embedders)
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
     queue.repeat("compaction", COMPACTION_S, lambda: defer_due(database))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from app.jobs.queue import JobContext
-from app.models.protocol import Embedder
+from app.models.embedders import Embedders
 from app.profiles.models import HnswConfig
 from app.profiles.service import get_profile
 from app.trials.models import Build, Measurement, ProfileOffer, Tuned
@@ -81,7 +81,7 @@ async def find_beam(
     return found
 
 
-async def run_autotune(context: JobContext, embedder: Embedder, plan: TunePlan) -> Tuned:
+async def run_autotune(context: JobContext, embedders: Embedders, plan: TunePlan) -> Tuned:
     """Measure until the config is found; it is answered, and applied to nothing.
 
     Raises:
@@ -90,7 +90,7 @@ async def run_autotune(context: JobContext, embedder: Embedder, plan: TunePlan) 
     owner = context.database.owner()
     work_plan = TrialPlan(index=plan.index, eval=plan.eval, k=plan.k, arms=[], principal=plan.principal)
     done = 0
-    async with measuring(context, embedder, "autotune", work_plan, LADDER) as (work, bench):
+    async with measuring(context, embedders, "autotune", work_plan, LADDER) as (work, bench):
         evidence = await list_measured(owner, bench, context.job_id)
         known = {(row.arm.m, row.arm.ef_construction, row.arm.ef_search): row for row in evidence}
 

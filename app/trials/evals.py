@@ -11,7 +11,8 @@ from app.catalog.plan import plan_name
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
 from app.errors import ConflictError, InvalidInputError, NotFoundError
-from app.models.protocol import Embedder, Vectors
+from app.models.embedders import Embedders
+from app.models.protocol import Vectors
 from app.trials.models import AutogenRequest, EvalQuery, EvalRequest, EvalSet
 from app.trials.plan import plan_part, plan_queries
 from app.vectors.indexing import get_index_row
@@ -189,7 +190,7 @@ async def delete_eval(scope: Scope, name: str) -> EvalSet:
     return found
 
 
-async def read_questions(owner: Scope, embedder: Embedder, index: IndexRow, name: str) -> Questions:
+async def read_questions(owner: Scope, embedders: Embedders, index: IndexRow, name: str) -> Questions:
     """The questions of an eval set, embedded as the index's model does; no connection is held meanwhile.
 
     Raises:
@@ -220,7 +221,7 @@ async def read_questions(owner: Scope, embedder: Embedder, index: IndexRow, name
         else:
             words.append((place, question.question or ""))
     if words:
-        await _embed(embedder, index, words, vectors)
+        await _embed(embedders, index, words, vectors)
     # what is compared is half precision, so that is what truth is about
     return Questions(
         questions=asked, vectors=vectors.clip(-MAX_HALF, MAX_HALF).astype(np.float16).astype(np.float32)
@@ -243,13 +244,10 @@ class _Text(msgspec.Struct, frozen=True):
     content: str
 
 
-async def _embed(embedder: Embedder, index: IndexRow, words: list[tuple[int, str]], vectors: Vectors) -> None:
-    info = await embedder.describe()
-    if (info.name, info.version) != (index.model_name, index.model_version):
-        raise ConflictError(
-            f"index {index.name!r} was built with {index.model_name} ({index.model_version}), but models.embed is "
-            f"{info.name} ({info.version}); its questions cannot be asked with another model"
-        )
+async def _embed(
+    embedders: Embedders, index: IndexRow, words: list[tuple[int, str]], vectors: Vectors
+) -> None:
+    embedder = await embedders.find(index.provider, index.model_name, index.model_version)
     for start in range(0, len(words), EMBEDDED_AT_ONCE):
         part = words[start : start + EMBEDDED_AT_ONCE]
         vectors[[place for place, _ in part]] = await embedder.embed([text for _, text in part])

@@ -13,7 +13,7 @@ from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
 from app.jobs.queue import JobContext
-from app.models.protocol import Embedder
+from app.models.embedders import Embedders
 from app.trials.bench import Bench, Built, Timed, open_bench
 from app.trials.evals import read_questions
 from app.trials.models import Build, Kind, Measurement
@@ -107,7 +107,7 @@ async def list_measured(
 
 @asynccontextmanager
 async def measuring(
-    context: JobContext, embedder: Embedder, kind: Kind, plan: "TrialPlan", builds: Sequence[Build]
+    context: JobContext, embedders: Embedders, kind: Kind, plan: "TrialPlan", builds: Sequence[Build]
 ) -> AsyncIterator[tuple[Measuring, Bench]]:
     """Questions embedded, vectors copied, truth known: ready to measure for the job of `context`.
 
@@ -118,7 +118,7 @@ async def measuring(
     """
     owner = context.database.owner()
     index = await get_index_row(owner, plan.index)
-    questions = await read_questions(owner, embedder, index, plan.eval)
+    questions = await read_questions(owner, embedders, index, plan.eval)
 
     async def tick() -> None:
         await context.report(context.done, context.total)
@@ -153,12 +153,12 @@ async def count_vectors(database: Database, table_name: str) -> int:
     return count
 
 
-async def run_trial(context: JobContext, embedder: Embedder, plan: TrialPlan) -> list[Measurement]:
+async def run_trial(context: JobContext, embedders: Embedders, plan: TrialPlan) -> list[Measurement]:
     """Measure every beam of every arm; what this job has measured in an earlier attempt is not measured again."""
     total = sum(len(beams) + 1 for _, beams in plan.arms)
     await context.report(0, total)
     done = 0
-    async with measuring(context, embedder, "trial", plan, [build for build, _ in plan.arms]) as (
+    async with measuring(context, embedders, "trial", plan, [build for build, _ in plan.arms]) as (
         work,
         bench,
     ):
