@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "index": ("app.cli.vectors", "Create, list, show and delete vector indexes."),
     "job": ("app.cli.vectors", "List, show and cancel jobs."),
     "search": ("app.cli.vectors", "Search an index as a profile."),
+    "trial": ("app.cli.trials", "Measure HNSW configs, find the best, autotune; eval sets."),
     "query": ("app.cli.query", "Run one analytic SELECT."),
     "role": ("app.cli.roles", "Create, list, show and delete access roles: who sees what as it is."),
     "journal": ("app.cli.journal", "Read the journal, verify it, seal it now."),

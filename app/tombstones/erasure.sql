@@ -137,6 +137,27 @@ update lakeward.job set
   error = case when error is not null then jsonb_build_object('code', error ->> 'code', 'message', 'erased') end
 where id = any(%(ids)s::uuid[]);
 
+-- eval_queries --
+-- Questions that somebody gave; those that are parts of rows are read from the chunks, and gone with them.
+select id, coalesce(question, '') as text, vector from lakeward.eval_query
+where chunk_id is null and id > %(after)s order by id limit 1000;
+
+-- drop_eval_queries --
+delete from lakeward.eval_query where id = any(%(ids)s);
+
+-- forget_relevant --
+-- The erased rows are no good answer to any question any more.
+update lakeward.eval_query q set relevant = array(select r from unnest(q.relevant) r where r <> all(%(keys)s::text[]))
+from lakeward.eval_set e
+join lakeward.vector_index i on i.id = e.index_id
+where e.id = q.eval_id and q.relevant && %(keys)s::text[] and i.table_name = any(%(indexes)s);
+
+-- stop_trials --
+-- Trials of these indexes work on copies of their vectors, the erased ones among them.
+update lakeward.job set cancel_requested = true
+where kind in ('trial', 'autotune') and state = 'running'
+  and args ->> 'index' in (select i.name from lakeward.vector_index i where i.table_name = any(%(indexes)s));
+
 -- purge_tombstones --
 -- key_hash stays, the HMAC of the key's text with the deployment's secret: the next load computes it of its own keys and
 -- so knows the subject again, without this row telling anybody who it was.

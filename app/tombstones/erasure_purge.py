@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -43,6 +44,7 @@ class Purged(msgspec.Struct, frozen=True):
     audit_entries: int
     rejected_rows: int
     jobs: int
+    eval_queries: int
     xid: str
     lsn: str
     at: str
@@ -58,6 +60,12 @@ class _Point(msgspec.Struct, frozen=True):
     xid: str
     lsn: str
     at: str
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    id: int
+    text: str
+    vector: list[float] | None
 
 
 class _Text(msgspec.Struct, frozen=True):
@@ -78,6 +86,7 @@ async def purge(
     scanner = Scanner(patterns)
     rejected = await find_rejected(owner, scanner)
     jobs = await find_jobs(owner, scanner)
+    asked = await find_eval_queries(owner, scanner)
     parameters = {
         "id": row.id,
         "dataset": row.dataset,
@@ -98,6 +107,7 @@ async def purge(
         await transaction.execute(QUERIES["purge_tombstones"], parameters)
         await transaction.execute(QUERIES["blank_rejected"], {"ids": rejected})
         await transaction.execute(QUERIES["blank_jobs"], {"ids": jobs})
+        evals = await _purge_evals(transaction, indexes, keys, asked)
         erased = await transaction.find_one(_Erased, QUERIES["erase_journal"], parameters)
         await transaction.execute(QUERIES["forget_keys"], parameters)
         point = await transaction.find_one(_Point, QUERIES["purge_point"])
@@ -108,6 +118,7 @@ async def purge(
             audit_entries=erased.audit_entries,
             rejected_rows=len(rejected),
             jobs=len(jobs),
+            eval_queries=evals,
             **msgspec.structs.asdict(point),
             rewrite=[
                 f"lake.{row.dataset}",
@@ -117,6 +128,7 @@ async def purge(
                 *(["lakeward.journal_seal"] if erased.entries else []),
                 *(["lakeward.rejected_row"] if rejected else []),
                 *(["lakeward.job"] if jobs else []),
+                *(["lakeward.eval_query"] if evals else []),
             ],
         )
         found = Jsonb({"purged": msgspec.to_builtins(purged)})
@@ -147,6 +159,41 @@ async def find_rejected(owner: Scope, scanner: Scanner) -> list[int]:
             found += [int(row.id) for row in _holding(scanner, rows)]
             after = int(rows[-1].id)
     return found
+
+
+async def find_eval_queries(owner: Scope, scanner: Scanner) -> list[int]:
+    """Questions of eval sets whose text or vector holds one of the patterns."""
+    scan, found, after = TextScan(scanner), [], 0
+    async with owner.begin() as transaction:
+        while rows := await transaction.fetch_all(_Asked, QUERIES["eval_queries"], {"after": after}):
+            after = rows[-1].id
+            for row in rows:
+                before = scan.found.total()
+                for piece in (row.text.encode(), *_vector_bytes(row.vector)):
+                    scan.add(piece + b"\0")
+                scan.flush()
+                if scan.found.total() > before:
+                    found.append(row.id)
+    return found
+
+
+def _vector_bytes(vector: list[float] | None) -> list[bytes]:
+    """As it lies in the table, and as the index would keep it."""
+    if vector is None:
+        return []
+    with np.errstate(over="ignore"):
+        return [np.array(vector, kind).tobytes() for kind in ("<f4", "<f2")]
+
+
+async def _purge_evals(
+    transaction: Transaction, indexes: Sequence[SearchedIndex], keys: Sequence[str], asked: Sequence[int]
+) -> int:
+    """Eval sets forget the subjects, and trials that have a copy of their vectors end; how many queries that were."""
+    names = [index.name for index in indexes]
+    await transaction.execute(QUERIES["stop_trials"], {"indexes": names})
+    dropped = await transaction.execute(QUERIES["drop_eval_queries"], {"ids": list(asked)})
+    parameters = {"keys": list(keys), "indexes": names}
+    return dropped + await transaction.execute(QUERIES["forget_relevant"], parameters)
 
 
 async def find_jobs(owner: Scope, scanner: Scanner) -> list[str]:

@@ -89,6 +89,7 @@ def create_receipt(
             "audit_entries": purged["audit_entries"],
             "rejected_rows": purged["rejected_rows"],
             "jobs": purged["jobs"],
+            "eval_queries": purged.get("eval_queries", 0),
             "uploads": found["uploads"],
         },
         "steps": found["times"],

@@ -107,7 +107,7 @@ join lakeward.index_reader x on x.index_id = i.id
 join lakeward.binding b on b.id = x.binding_id
 join lakeward.profile p on p.id = b.profile_id
 left join lakeward.index_variant v on v.index_id = i.id and v.m = p.m and v.ef_construction = p.ef_construction
-left join lateral (select to_regclass(format('vec.%%I', i.table_name || '_v' || v.id)) as oid) hnsw on true
+left join lateral (select to_regclass('vec.' || quote_ident(i.table_name || '_v' || v.id)) as oid) hnsw on true
 left join pg_statio_all_indexes io on io.indexrelid = hnsw.oid
 left join pg_stat_all_indexes used on used.indexrelid = hnsw.oid
 order by i.name, p.id;

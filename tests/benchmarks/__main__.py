@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,profiles,journal,moves,tpch,growth,answers
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,trials,profiles,journal,moves,tpch,growth,answers
 picks some;
 LAKEWARD_BENCH_QUICK=1 measures less.
 """
@@ -29,6 +29,7 @@ from tests.benchmarks import (
     start,
     tombstones,
     tpch,
+    trials,
     views,
 )
 from tests.benchmarks.corpus import load_corpus
@@ -43,6 +44,7 @@ PARTS = (
     "start",
     "views",
     "tombstones",
+    "trials",
     "profiles",
     "journal",
     "moves",
@@ -68,17 +70,20 @@ def main() -> None:
     if unknown := set(wanted) - set(PARTS):
         sys.exit(f"LAKEWARD_BENCH_ONLY: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     figures: list[Figure] = []
-    if {"search", "http", "tombstones", "embed"} & set(wanted):
+    if {"search", "http", "tombstones", "trials", "embed"} & set(wanted):
         _say("loading the corpus")
         corpus = load_corpus()
     with open_home() as home:
-        if {"search", "http", "tombstones"} & set(wanted):
+        if {"search", "http", "tombstones", "trials"} & set(wanted):
             _say(f"building an index of {len(corpus.glosses):,} vectors, then searching")
             prepared = search.measure(home, corpus)
             figures += prepared.figures if "search" in wanted else []
             if "http" in wanted:
                 _say("searching over HTTP")
                 figures += http.measure(home, corpus, prepared.variant_id)
+            if "trials" in wanted:
+                _say("tuning")
+                figures += trials.measure(home, corpus)
             if "tombstones" in wanted:
                 _say("searching among tombstones, then making some")
                 figures += tombstones.measure(home, corpus)

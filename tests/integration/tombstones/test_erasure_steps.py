@@ -196,6 +196,19 @@ async def test_what_else_holds_the_bytes_is_purged_or_named(people: People) -> N
             [f"x,{email}"],
         )
         connection.execute(
+            "with e as (insert into lakeward.eval_set (name, index_id) "
+            "select 'asked', id from lakeward.vector_index where name = 'people_v1' returning id) "
+            "insert into lakeward.eval_query (eval_id, question, vector, relevant) "
+            "select e.id, q.question, q.vector, q.relevant from e, (values "
+            "('who is ' || %s, null, '{}'::text[]), ('and who', null, array['7', %s]), "
+            "(null, (select (c.embedding::ext.vector)::real[] from vec.people_v1 c where c.row_key = %s "
+            # one that says enough to be somebody's
+            "order by (select count(*) from unnest((c.embedding::ext.vector)::real[]) x where x <> 0) desc "
+            "limit 1), '{}')"
+            ") q (question, vector, relevant)",
+            [email, str(WHO), WHO],
+        )
+        connection.execute(
             """insert into lakeward.job (kind, state, error) values ('ingest', 'failed', %s)""",
             [f'{{"code": "duplicate_row_key", "message": "for example {email}"}}'],
         )
@@ -212,8 +225,12 @@ async def test_what_else_holds_the_bytes_is_purged_or_named(people: People) -> N
         assert connection.execute(
             "select error ->> 'message' from lakeward.job where kind = 'ingest'"
         ).fetchall() == [("erased",)]
+        assert connection.execute("select question, relevant from lakeward.eval_query").fetchall() == [
+            ("and who", ["7"])
+        ]
     removed = (await people.receipt(erasure_id)).receipt["removed"]
     assert (removed["uploads"], removed["rejected_rows"], removed["jobs"]) == (1, 1, 1)
+    assert removed["eval_queries"] == 3
     assert people.find_bytes(*people.own_bytes(WHO)) == set()
 
 

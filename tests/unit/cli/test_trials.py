@@ -1,0 +1,104 @@
+"""`lakeward trial`: arms as words, tables of what was measured, a picture as a file, and what autotune found."""
+
+import pytest
+
+from app.cli.trials import parse_arm
+from app.errors import InvalidInputError
+
+ROW = {
+    "id": 3, "job_id": "j1", "kind": "trial", "eval": "rows",
+    "arm": {"m": 16, "ef_construction": 80, "type": "halfvec", "ef_search": 60},
+    "k": 10, "queries": 60, "vectors": 400, "recall": 0.98765, "recall_low": 0.981, "recall_high": 0.992,
+    "p50_us": 1234.0, "p95_us": 2345.0, "p99_us": 3456.0, "build_s": 26.2, "bytes": 1234567,
+    "measured_at": "2026-01-01T00:00:00Z",
+}  # fmt: skip
+ACCEPTED = {"job_id": "j1", "index": "ix", "eval": "rows"}
+ARM = "m=16,ef_construction=80,ef_search=30/60"
+TRIALS = "/vectors/hnsw/trials/ix"
+TUNED = {
+    "index": "ix", "eval": "rows", "target_recall": 0.95, "reached": True,
+    "config": {"m": 16, "ef_construction": 80, "ef_search": 60}, "best": ROW, "evidence": [ROW],
+    "plot": f"{TRIALS}/plot?job=j1",
+    "offer": {"method": "POST", "path": "/catalog/profiles", "body": {"id": "p"}},
+}  # fmt: skip
+
+
+def test_an_arm_as_words():
+    assert parse_arm(ARM) == {"m": 16, "ef_construction": 80, "ef_search": [30, 60]}
+    assert parse_arm(ARM + ",type=binary")["type"] == "binary"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "m=16", "m=x,ef_construction=80,ef_search=30", ARM + ",x=1", ARM + "/", "16/80/30"]
+)
+def test_words_that_are_no_arm(text):
+    with pytest.raises(InvalidInputError, match="arm"):
+        parse_arm(text)
+
+
+def test_a_trial_is_waited_for_and_shown(fake, run, job):
+    fake.answer("POST", "/vectors/hnsw/trial", ACCEPTED, 202)
+    fake.answer("GET", "/vectors/jobs/j1", job("succeeded", result={"measurements": 1}, id="j1"))
+    fake.answer("GET", TRIALS, {"items": [ROW], "next_cursor": None})
+    outcome = run("trial", "run", "ix", "--eval", "rows", "--arm", ARM)
+    assert outcome.code == 0, outcome.err
+    assert "0.9877" in outcome.out and "1.23 ms" in outcome.out and "26.2 s" in outcome.out
+    assert run("trial", "run", "ix", "--eval", "rows", "--arm", ARM, "--json").document["items"] == [ROW]
+    outcome = run("trial", "run", "ix", "--eval", "rows", "--arm", ARM, "--no-wait")
+    assert "job show j1 --wait" in outcome.out
+    assert fake.last.document == {
+        "index": "ix", "eval": "rows", "arms": [{"m": 16, "ef_construction": 80, "ef_search": [30, 60]}], "k": 10,
+    }  # fmt: skip
+
+
+def test_what_was_measured_is_listed_and_the_best_shown(fake, run):
+    fake.answer("GET", TRIALS, {"items": [ROW], "next_cursor": None})
+    assert "0.9877" in run("trial", "list", "ix").out
+    fake.answer("GET", f"{TRIALS}/best", {"items": [ROW], "eval": "rows", "k": 10, "metric": "recall"})
+    outcome = run("trial", "best", "ix", "--metric", "recall")
+    assert "0.9877" in outcome.out and "eval set rows" in outcome.out
+
+
+def test_nothing_measured_yet(fake, run):
+    fake.answer("GET", f"{TRIALS}/best", {"items": [], "eval": None, "k": 10, "metric": "recall"})
+    assert "nothing measured" in run("trial", "best", "ix").out
+
+
+def test_the_picture_is_written_where_it_is_wanted(fake, run, tmp_path):
+    fake.answer("GET", f"{TRIALS}/plot", b"<svg/>")
+    outcome = run("trial", "plot", "ix", "--eval", "rows", "--out", str(tmp_path / "plot.svg"))
+    assert outcome.code == 0 and (tmp_path / "plot.svg").read_bytes() == b"<svg/>"
+    assert fake.last.path.endswith("plot?eval=rows")
+
+
+def test_autotune_says_the_config_and_what_makes_it_the_profiles(fake, run, job):
+    fake.answer("POST", "/vectors/hnsw/autotune", ACCEPTED, 202)
+    fake.answer("GET", "/vectors/jobs/j1", job("succeeded", result=TUNED))
+    outcome = run("trial", "autotune", "ix", "--target", "0.95", "--profile", "p")
+    assert "m 16, ef_construction 80, ef_search 60: recall@10 0.9877" in outcome.out
+    assert "POST /catalog/profiles" in outcome.out
+    assert next(r for r in fake.requests if r.method == "POST").document == {
+        "index": "ix",
+        "target_recall": 0.95,
+        "profile": "p",
+        "k": 10,
+    }
+    assert run("trial", "autotune", "ix", "--json").document == TUNED
+
+
+def test_a_target_that_nothing_reached_is_said(fake, run, job):
+    fake.answer("POST", "/vectors/hnsw/autotune", ACCEPTED, 202)
+    result = {**TUNED, "reached": False, "offer": None}
+    fake.answer("GET", "/vectors/jobs/j1", job("succeeded", result=result))
+    outcome = run("trial", "autotune", "ix")
+    assert "no config is shown to reach 0.95" in outcome.err
+
+
+def test_what_is_warm(fake, run):
+    item = {
+        "index": "ix", "profile": "p", "state": None, "chunk_bytes": 1000, "text_bytes": 2000, "variant_bytes": 0,
+        "hit_ratio": 0.875, "last_used_at": None,
+    }  # fmt: skip
+    fake.answer("GET", "/vectors/hnsw/cache/stats", {"items": [item], "shared_buffers_bytes": 4096})
+    outcome = run("trial", "cache")
+    assert "87.5%" in outcome.out and "exact" in outcome.out and "4,096 bytes" in outcome.out
