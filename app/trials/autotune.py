@@ -2,11 +2,13 @@
 
 On one graph recall grows with ef_search, and so does time. So on each graph the least ef_search that reaches the target
 is searched for: doubled until it does, then halved between. A larger graph needs a smaller beam; graphs are tried from
-the cheapest on, and the search ends at the first that is no faster than the best so far, or when the beam is as small
-as it gets. What "reaches" means is the lower end of the interval: a config that reached it by luck is not offered.
+the cheapest on, and the search ends at the first that is no faster than the best so far (measured in turns), or when
+the beam is as small as it gets. What "reaches" means is the lower end of the interval: a config that reached it by luck
+is not offered.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -15,18 +17,19 @@ from app.models.embedders import Embedders
 from app.profiles.models import HnswConfig
 from app.profiles.service import get_profile
 from app.trials.models import Build, Measurement, ProfileOffer, Tuned
-from app.trials.trial import TrialPlan, list_measured, measuring
+from app.trials.trial import Measuring, TrialPlan, list_measured, measuring
 
 #: From the cheapest to build on; the first is what a profile has by default.
 LADDER = tuple(
     Build(m=m, ef_construction=ef, type="halfvec") for m, ef in ((16, 80), (24, 200), (32, 300), (48, 500))
 )
+#: Tried for speed; what comes after takes long to build, and is tried when nothing else reaches the target.
+FOR_SPEED = 3
 WIDEST = 1000
 #: Beams are found to within this share; below so few a larger graph has nothing to win.
 STEP, NARROW = 0.08, 24
-#: A graph must be so much faster than the one before, or the next is not tried.
-GAIN = 0.95
-Measure = Callable[[Build, int], Awaitable[Measurement]]
+#: A graph must be so much faster than the one before, or the next is not tried; so much slower, and it is given up.
+GAIN, HOPELESS = 0.95, 1.5
 
 
 class TunePlan(msgspec.Struct, frozen=True):
@@ -40,45 +43,94 @@ class TunePlan(msgspec.Struct, frozen=True):
     principal: str = ""
 
 
+class Contest(Protocol):
+    """What measures: one config, or two in turns so that their times compare. The graph of `keep` stays built."""
+
+    async def measure(self, build: Build, ef_search: int, keep: Build | None) -> Measurement:
+        """One config."""
+        ...
+
+    async def race(self, first: Measurement, second: Measurement) -> tuple[Measurement, Measurement]:
+        """Both again, in turns."""
+        ...
+
+
 async def find_config(
-    measure: Measure, target: float, k: int, ladder: Sequence[Build] = LADDER
+    contest: Contest, target: float, k: int, ladder: Sequence[Build] = LADDER
 ) -> Measurement | None:
     """The fastest measurement that reaches `target`, or None when no config of the ladder does."""
     best: Measurement | None = None
-    for build in ladder:
-        found = await find_beam(measure, build, target, k, best.p50_us if best else None)
-        if best is not None and (found is None or found.p50_us > best.p50_us * GAIN):
-            return found if found is not None and found.p50_us < best.p50_us else best
-        if found is not None:
+    for number, build in enumerate(ladder):
+        if best is not None and (number >= FOR_SPEED or best.arm.ef_search <= max(NARROW, k)):
+            return best
+        found = await find_beam(contest, build, target, k, best)
+        if best is None:
             best = found
-            if found.arm.ef_search <= max(NARROW, k):
-                return best
+        elif found is None:
+            return best
+        else:
+            best, found = await contest.race(best, found)
+            if found.p50_us > best.p50_us * GAIN:
+                return found if found.p50_us < best.p50_us else best
+            best = found
     return best
 
 
 async def find_beam(
-    measure: Measure, build: Build, target: float, k: int, slowest_us: float | None = None
+    contest: Contest, build: Build, target: float, k: int, best: Measurement | None = None
 ) -> Measurement | None:
-    """The least beam of one graph that reaches the target; None when none does within `slowest_us`."""
+    """The least beam of one graph that reaches the target; None when none does in a time that could be `best`."""
+    keep = None if best is None else build_of(best)
     low, beam = k - 1, max(k, 40)
     found: Measurement | None = None
     while found is None:
-        row = await measure(build, beam)
+        row = await contest.measure(build, beam, keep)
         if row.recall_low >= target:
             found = row
-        elif beam == WIDEST or (slowest_us is not None and row.p50_us > slowest_us):
+        elif beam == WIDEST or (best is not None and row.p50_us > best.p50_us * HOPELESS):
             return None
         else:
             low, beam = beam, min(beam * 2, WIDEST)
     high = found.arm.ef_search
     while high - low > max(1, round(high * STEP)):
         beam = (low + high) // 2
-        row = await measure(build, beam)
+        row = await contest.measure(build, beam, keep)
         if row.recall_low >= target:
             found, high = row, beam
         else:
             low = beam
     return found
+
+
+def build_of(row: Measurement) -> Build:
+    """The graph that was measured."""
+    return Build(m=row.arm.m, ef_construction=row.arm.ef_construction, type=row.arm.type)
+
+
+class _Job:
+    """The contest of a job: counts its measurements, and repeats none that an earlier attempt has kept."""
+
+    def __init__(self, context: JobContext, work: Measuring, evidence: Sequence[Measurement]) -> None:
+        self._context = context
+        self._work = work
+        self._known = {(build_of(row), row.arm.ef_search): row for row in evidence}
+        self.done = 0
+
+    async def measure(self, build: Build, ef_search: int, keep: Build | None) -> Measurement:
+        row = self._known.get((build, ef_search))
+        if row is None:
+            [row] = await self._work.measure([(build, ef_search)], keep)
+        self.done += 1
+        await self._context.report(self.done)
+        return row
+
+    async def race(self, first: Measurement, second: Measurement) -> tuple[Measurement, Measurement]:
+        keep = build_of(first)
+        pair = [(build_of(row), row.arm.ef_search) for row in (first, second)]
+        before, after = await self._work.measure(pair, keep)
+        self.done += 1
+        await self._context.report(self.done)
+        return before, after
 
 
 async def run_autotune(context: JobContext, embedders: Embedders, plan: TunePlan) -> Tuned:
@@ -89,25 +141,13 @@ async def run_autotune(context: JobContext, embedders: Embedders, plan: TunePlan
     """
     owner = context.database.owner()
     work_plan = TrialPlan(index=plan.index, eval=plan.eval, k=plan.k, arms=[], principal=plan.principal)
-    done = 0
     async with measuring(context, embedders, "autotune", work_plan, LADDER) as (work, bench):
-        evidence = await list_measured(owner, bench, context.job_id)
-        known = {(row.arm.m, row.arm.ef_construction, row.arm.ef_search): row for row in evidence}
-
-        async def measure(build: Build, ef_search: int) -> Measurement:
-            nonlocal done
-            row = known.get((build.m, build.ef_construction, ef_search))
-            if row is None:
-                row = await work.measure(build, ef_search)
-            done += 1
-            await context.report(done)
-            return row
-
-        found = await find_config(measure, plan.target_recall, plan.k)
+        job = _Job(context, work, await list_measured(owner, bench, context.job_id))
+        found = await find_config(job, plan.target_recall, plan.k)
         evidence = await list_measured(owner, bench, context.job_id)
     best = found or max(evidence, key=lambda row: (row.recall_low, -row.p50_us))
     config = HnswConfig(m=best.arm.m, ef_construction=best.arm.ef_construction, ef_search=best.arm.ef_search)
-    await context.report(done, done)
+    await context.report(job.done, job.done)
     return Tuned(
         index=plan.index,
         eval=plan.eval,

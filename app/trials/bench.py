@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector_async
 from psycopg import sql
+from psycopg.rows import scalar_row
 
 from app.db.builder import building
 from app.db.database import Database
@@ -35,6 +36,9 @@ TIE = 1e-5
 WARM_UP = 100
 #: Fewer samples than these say nothing about the slowest hundredth; the questions are then asked again.
 SAMPLES = 300
+#: Beams that are measured together take so many turns.
+TURNS = 8
+Ask: TypeAlias = Callable[[HalfVector], Awaitable[list[float]]]
 
 
 class Timed(msgspec.Struct, frozen=True):
@@ -50,8 +54,21 @@ class Built(msgspec.Struct, frozen=True):
     """One graph: how long it took, and how large it is."""
 
     build: Build
+    slot: int
     build_s: float
     bytes: int
+
+
+class Beam(msgspec.Struct, frozen=True):
+    """One graph, searched with one beam."""
+
+    built: Built
+    ef_search: int
+
+
+def _timed(recalls: list[float], samples: list[float], k: int) -> Timed:
+    p50, p95, p99 = np.percentile(np.array(samples) * 1e6, [50, 95, 99])
+    return Timed(recall=plan_interval(recalls, k), p50_us=float(p50), p95_us=float(p95), p99_us=float(p99))
 
 
 class Bench:
@@ -80,51 +97,71 @@ class Bench:
         self.vectors = int(self.version.split("/")[1])
         await self.connection.execute(sql.SQL("vacuum (analyze) {}").format(statements.copy_table(self.name)))
 
-    async def build(self, build: Build) -> Built:
-        """Build one arm's graph, in the place of the one before.
+    async def build(self, build: Build, slot: int) -> Built:
+        """Build one arm's graph, in the place of the one that was in the slot.
 
         Raises:
             NotFoundError: the index was deleted meanwhile.
         """
         await get_index_row(self._database.owner(), self.index.name)
-        graph = statements.graph(self.name)
+        graph = statements.graph(self.name, slot)
         await self.connection.execute(sql.SQL("drop index if exists {}").format(graph))
         started = time.perf_counter()
-        create = statements.create_graph(self.name, build, self.index.dimensions, self._ext)
+        create = statements.create_graph(self.name, slot, build, self.index.dimensions, self._ext)
         await self.watch(self.connection.execute(create))
         seconds = time.perf_counter() - started
         cursor = await self.connection.execute("select pg_relation_size(%s)", [graph.as_string(None)])
         row = await cursor.fetchone()
-        return Built(build=build, build_s=seconds, bytes=row[0] if row else 0)
+        return Built(build=build, slot=slot, build_s=seconds, bytes=row[0] if row else 0)
 
     async def time(
-        self, build: Build, ef_search: int, k: int, queries: Sequence[HalfVector], truth: NDArray[np.float32]
-    ) -> Timed:
-        """Search with one beam, one question after another. `truth` has each question's distances, ascending."""
-        statement = statements.search(self.name, build, self.index.dimensions, self._ext, ef_search, k)
-        text = statement.as_bytes(None)
-        await self.connection.execute("select set_config('hnsw.ef_search', %s, false)", [str(ef_search)])
+        self,
+        beams: Sequence[Beam],
+        k: int,
+        queries: Sequence[HalfVector],
+        truth: NDArray[np.float32],
+    ) -> list[Timed]:
+        """Search with each beam, one question after another. `truth` has each question's distances, ascending.
+
+        The beams take turns, some questions each: what else the machine does meanwhile is the same for all of them.
+        """
         nearest = min(k, truth.shape[1])
         limits = truth[:, nearest - 1] + TIE
-        recalls, samples = [], []
-        async with self.connection.cursor(binary=True) as cursor:
-            for vector in queries[:WARM_UP]:
-                await cursor.execute(text, {"vector": vector}, prepare=True)
-            for number in range(max(1, -(-SAMPLES // len(queries)))):
-                for place, vector in enumerate(queries):
-                    started = time.perf_counter()
-                    await cursor.execute(text, {"vector": vector}, prepare=True)
-                    rows = await cursor.fetchall()
-                    samples.append(time.perf_counter() - started)
-                    if number == 0:
-                        found = sum(row[0] <= limits[place] for row in rows)
-                        recalls.append(min(found, nearest) / nearest)
-                    if place % 64 == 0:
-                        await self._tick()
-        p50, p95, p99 = np.percentile(np.array(samples) * 1e6, [50, 95, 99])
-        return Timed(
-            recall=plan_interval(recalls, nearest), p50_us=float(p50), p95_us=float(p95), p99_us=float(p99)
-        )
+        samples: list[list[float]] = [[] for _ in beams]
+        recalls: list[dict[int, float]] = [{} for _ in beams]
+        passes = max(1, -(-SAMPLES // len(queries)))
+        places = [place for _ in range(passes) for place in range(len(queries))]
+        size = max(-(-len(places) // TURNS), 1)
+        for start in range(0, len(places), size):
+            for number, beam in enumerate(beams):
+                ask = await self._prepare(beam, k, queries[: WARM_UP if start == 0 else WARM_UP // 10])
+                for place in places[start : start + size]:
+                    began = time.perf_counter()
+                    found = await ask(queries[place])
+                    samples[number].append(time.perf_counter() - began)
+                    hits = sum(distance <= limits[place] for distance in found)
+                    recalls[number][place] = min(hits, nearest) / nearest
+                await self._tick()
+        return [
+            _timed(list(found.values()), taken, nearest)
+            for found, taken in zip(recalls, samples, strict=True)
+        ]
+
+    async def _prepare(self, beam: Beam, k: int, warm_up: Sequence[HalfVector]) -> Ask:
+        """Searches with one beam: planned, and the pages it begins with read."""
+        statement = statements.search(
+            self.name, beam.built.slot, beam.built.build, self.index.dimensions, self._ext, beam.ef_search, k
+        ).as_bytes(None)
+        await self.connection.execute("select set_config('hnsw.ef_search', %s, false)", [str(beam.ef_search)])
+        cursor = self.connection.cursor(binary=True, row_factory=scalar_row)
+
+        async def ask(vector: HalfVector) -> list[float]:
+            await cursor.execute(statement, {"vector": vector}, prepare=True)
+            return await cursor.fetchall()
+
+        for vector in warm_up:
+            await ask(vector)
+        return ask
 
     async def watch(self, work: Awaitable[Value]) -> Value:
         """Let it run, and look twice a second whether the job goes on; when it does not, the work is cancelled."""

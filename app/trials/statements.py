@@ -46,27 +46,35 @@ def _indexed(build: Build, dimensions: int, ext: str) -> tuple[sql.Composed, sql
     return sql.SQL("{}").format(sql.Identifier("embedding")), sql.Identifier(ext, "halfvec_cosine_ops")
 
 
-def create_graph(name: str, build: Build, dimensions: int, ext: str) -> sql.Composed:
-    """One arm's HNSW index; the copy has one at a time, so that no other can be chosen."""
+def create_graph(name: str, slot: int, build: Build, dimensions: int, ext: str) -> sql.Composed:
+    """One arm's HNSW index. Its predicate is always true, and chosen by the search that repeats it."""
     made_of, operators = _indexed(build, dimensions, ext)
     return sql.SQL(
-        "create index {index} on {table} using hnsw ({made_of} {operators}) with (m = {m}, ef_construction = {ef})"
+        "create index {index} on {table} using hnsw ({made_of} {operators}) with (m = {m}, ef_construction = {ef}) "
+        "where {chosen}"
     ).format(
-        index=sql.Identifier(name + "_arm"),
+        index=sql.Identifier(f"{name}_arm{slot}"),
         table=copy_table(name),
         made_of=made_of,
         operators=operators,
         m=sql.Literal(build.m),
         ef=sql.Literal(build.ef_construction),
+        chosen=_chosen(slot),
     )
 
 
-def graph(name: str) -> sql.Identifier:
-    """The one graph of the copy."""
-    return sql.Identifier(VEC, name + "_arm")
+def _chosen(slot: int) -> sql.Composed:
+    return sql.SQL("chunk_id <> {}").format(sql.Literal(-1 - slot))
 
 
-def search(name: str, build: Build, dimensions: int, ext: str, ef_search: int, k: int) -> sql.Composed:
+def graph(name: str, slot: int) -> sql.Identifier:
+    """A graph of the copy."""
+    return sql.Identifier(VEC, f"{name}_arm{slot}")
+
+
+def search(
+    name: str, slot: int, build: Build, dimensions: int, ext: str, ef_search: int, k: int
+) -> sql.Composed:
     """The k nearest by the graph, with their distances as the index itself compares; the parameter is `vector`.
 
     Of `binary` ef_search rows by their signs, then the k nearest of them.
@@ -75,24 +83,25 @@ def search(name: str, build: Build, dimensions: int, ext: str, ef_search: int, k
     schema = sql.Identifier(ext)
     distance = sql.SQL("embedding operator({}.<=>) %(vector)s::{}.halfvec").format(schema, schema)
     if build.type == "halfvec":
-        near = sql.SQL("select {} as distance from {} order by {} limit {}").format(
-            distance, copy_table(name), distance, sql.Literal(k)
+        near = sql.SQL("select {} as distance from {} where {} order by {} limit {}").format(
+            distance, copy_table(name), _chosen(slot), distance, sql.Literal(k)
         )
     elif build.type == "vector":
         ordered = sql.SQL("{} operator({}.<=>) %(vector)s::{}.halfvec::{}.vector").format(
             made_of, schema, schema, schema
         )
-        near = sql.SQL("select {} as distance from {} order by {} limit {}").format(
-            distance, copy_table(name), ordered, sql.Literal(k)
+        near = sql.SQL("select {} as distance from {} where {} order by {} limit {}").format(
+            distance, copy_table(name), _chosen(slot), ordered, sql.Literal(k)
         )
     else:
         signs = sql.SQL("{}.binary_quantize(%(vector)s::{}.halfvec)").format(schema, schema)
         near = sql.SQL(
-            "select {} as distance from (select embedding from {} order by {} operator({}.<~>) {} limit {}) rough "
-            "order by 1 limit {}"
+            "select {} as distance from (select embedding from {} where {} order by {} operator({}.<~>) {} "
+            "limit {}) rough order by 1 limit {}"
         ).format(
             distance,
             copy_table(name),
+            _chosen(slot),
             made_of,
             schema,
             signs,

@@ -14,7 +14,7 @@ from app.db.queries import load_queries
 from app.db.scope import Scope
 from app.jobs.queue import JobContext
 from app.models.embedders import Embedders
-from app.trials.bench import Bench, Built, Timed, open_bench
+from app.trials.bench import Beam, Bench, Built, Timed, open_bench
 from app.trials.evals import read_questions
 from app.trials.models import Build, Kind, Measurement
 from app.trials.plan import plan_estimate
@@ -37,7 +37,7 @@ class TrialPlan(msgspec.Struct, frozen=True):
 
 
 class Measuring:
-    """A bench with its questions and their truth: measures one beam of the graph that is built, and keeps that."""
+    """A bench with its questions and their truth: measures beams of graphs, and keeps what came of it."""
 
     def __init__(
         self,
@@ -52,24 +52,34 @@ class Measuring:
         self._queries = queries
         self._truth = truth
         self._entry = entry
-        self.built: Built | None = None
+        self._built: dict[int, Built] = {}
 
-    async def build(self, build: Build) -> Built:
-        """The arm's graph, unless it is the one that is there."""
-        if self.built is None or self.built.build != build:
-            self.built = None
-            self.built = await self._bench.build(build)
-        return self.built
+    async def build(self, build: Build, keep: Build | None = None) -> Built:
+        """The arm's graph, unless it is there. There are two at most, and that of `keep` stays."""
+        for built in self._built.values():
+            if built.build == build:
+                return built
+        slot = next((s for s in (0, 1) if s not in self._built), None)
+        if slot is None:
+            slot = next(s for s, built in self._built.items() if built.build != keep)
+        self._built.pop(slot, None)
+        self._built[slot] = await self._bench.build(build, slot)
+        return self._built[slot]
 
-    async def measure(self, build: Build, ef_search: int) -> Measurement:
-        """One row of the journal, appended."""
-        built = await self.build(build)
+    async def measure(
+        self, configs: Sequence[tuple[Build, int]], keep: Build | None = None
+    ) -> list[Measurement]:
+        """A row of the journal for each graph and beam, appended; all of them measured in turns."""
         k: int = self._entry["k"]
-        timed = await self._bench.time(build, ef_search, k, self._queries, self._truth)
-        async with self._owner.begin() as transaction:
-            entry = {**self._entry, **_figures(built, ef_search, timed)}
-            row_id = await transaction.fetch_value(QUERIES["append_trial"], entry)
-        return (await list_measured(self._owner, self._bench, self._entry["job_id"], row_id))[0]
+        beams = [Beam(built=await self.build(build, keep), ef_search=beam) for build, beam in configs]
+        timed = await self._bench.time(beams, k, self._queries, self._truth)
+        rows: list[Measurement] = []
+        for beam, figures in zip(beams, timed, strict=True):
+            async with self._owner.begin() as transaction:
+                entry = {**self._entry, **_figures(beam.built, beam.ef_search, figures)}
+                row_id = await transaction.fetch_value(QUERIES["append_trial"], entry)
+            rows += await list_measured(self._owner, self._bench, self._entry["job_id"], row_id)
+        return rows
 
 
 def _figures(built: Built, ef_search: int, timed: Timed) -> dict[str, Any]:
@@ -168,12 +178,11 @@ async def run_trial(context: JobContext, embedders: Embedders, plan: TrialPlan) 
             left = [beam for beam in beams if not any(_is(arm, build, beam) for arm in known)]
             if left:
                 await work.build(build)
-            done += 1 + len(beams) - len(left)
+            await context.report(done + 1 + len(beams) - len(left), total)
+            if left:
+                await work.measure([(build, beam) for beam in left])
+            done += 1 + len(beams)
             await context.report(done, total)
-            for beam in left:
-                await work.measure(build, beam)
-                done += 1
-                await context.report(done, total)
         return await list_measured(owner, bench, context.job_id)
 
 

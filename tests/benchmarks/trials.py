@@ -9,6 +9,7 @@ from app.db.database import Database, open_database
 from app.jobs.queue import JobContext
 from app.jobs.runner import Registration, Runner
 from app.jobs.service import get_job
+from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.trials.autotune import TunePlan, run_autotune
 from app.trials.evals import create_eval
@@ -40,8 +41,8 @@ async def _run(database: Database, kind: str, job_id: str) -> dict[str, Any]:
     async def handle(context: JobContext) -> dict[str, Any]:
         if kind == "autotune":
             plan = msgspec.convert(context.args, TunePlan)
-            return dict(msgspec.to_builtins(await run_autotune(context, FakeEmbedder(), plan)))
-        rows = await run_trial(context, FakeEmbedder(), msgspec.convert(context.args, TrialPlan))
+            return dict(msgspec.to_builtins(await run_autotune(context, Embedders(FakeEmbedder()), plan)))
+        rows = await run_trial(context, Embedders(FakeEmbedder()), msgspec.convert(context.args, TrialPlan))
         return {"rows": len(rows)}
 
     await Runner(database).run(Registration(kind, handle, 1), job_id)

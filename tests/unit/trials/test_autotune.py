@@ -10,12 +10,19 @@ class Graphs:
 
     def __init__(self, slowness: float = 1.0) -> None:
         self.asked: list[tuple[int, int]] = []
+        self.kept: list[int | None] = []
+        self.raced: list[tuple[int, int]] = []
         self._slowness = slowness
+
+    async def race(self, first: Measurement, second: Measurement) -> tuple[Measurement, Measurement]:
+        self.raced.append((first.arm.m, second.arm.m))
+        return first, second
 
     def recall(self, build: Build, ef_search: int) -> float:
         return 1 - 0.8 / (ef_search * (build.m / 16) ** 2) - 0.003
 
-    async def __call__(self, build: Build, ef_search: int) -> Measurement:
+    async def measure(self, build: Build, ef_search: int, keep: Build | None) -> Measurement:
+        self.kept.append(keep.m if keep else None)
         self.asked.append((build.m, ef_search))
         arm = MeasuredArm(
             m=build.m, ef_construction=build.ef_construction, type="halfvec", ef_search=ef_search
@@ -52,15 +59,25 @@ async def test_a_target_that_no_beam_reaches() -> None:
     assert await find_config(graphs, 0.9975, 10) is None
 
 
-async def test_a_graph_that_is_slower_already_is_given_up() -> None:
+async def test_a_graph_that_is_much_slower_already_is_given_up() -> None:
     graphs = Graphs()
-    assert await find_beam(graphs, LADDER[0], 0.99, 10, slowest_us=450) is None
-    assert len(graphs.asked) == 1
+    best = row(9, 0.99, 300, m=12)
+    assert await find_beam(graphs, LADDER[0], 0.99, 10, best) is None
+    assert len(graphs.asked) == 1 and graphs.kept == [12]
 
 
 async def test_a_larger_graph_is_taken_when_it_is_faster() -> None:
-    found = await find_config(Graphs(slowness=0.5), 0.99, 10)
+    graphs = Graphs(slowness=0.5)
+    found = await find_config(graphs, 0.99, 10)
     assert found is not None and found.arm.m > 16 and found.recall_low >= 0.99
+    # each was measured in turns with the best before it, whose graph stayed
+    assert graphs.raced[0] == (16, 24) and set(graphs.kept[-3:]) == {graphs.raced[-1][0]}
+
+
+async def test_the_largest_graph_is_not_built_for_speed() -> None:
+    graphs = Graphs(slowness=0.1)
+    assert await find_config(graphs, 0.9965, 10) is not None
+    assert LADDER[3].m not in {m for m, _ in graphs.asked}
 
 
 async def test_no_more_is_built_when_it_is_not() -> None:
