@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What a trial takes, in bytes: of memory while a graph is built, of disk for the copy and one graph."""
+    """What a trial takes, in bytes: of memory while a graph is built, of disk for the copy and two graphs."""
 
     memory_bytes: int
     disk_bytes: int
@@ -149,13 +149,13 @@ def plan_interval(recalls: Sequence[float], k: int) -> Interval:
 
 
 def plan_estimate(rows: int, dimensions: int, builds: Sequence[Build]) -> Estimate:
-    """What the largest of the builds takes; they are made one after another.
+    """What the largest of the builds takes; they are made one after another, and two are kept.
 
     Memory is pgvector's graph (hnsw.h: an element, its vector, 16 bytes for each of 2m neighbours on the ground and m
     on each floor above, of which a vector has 1 / (m - 1)); disk is the copy and its pages of 8 KB (hnswutils.c).
     """
     memory = max(rows * _graph_bytes(dimensions, build) for build in builds)
-    disk = rows * (2 * dimensions + 60) + max(rows * _page_bytes(dimensions, build) for build in builds)
+    disk = rows * (2 * dimensions + 60) + 2 * max(rows * _page_bytes(dimensions, build) for build in builds)
     return Estimate(memory_bytes=round(memory * 1.1), disk_bytes=round(disk * 1.1))
 
 
@@ -180,7 +180,7 @@ def check_room(estimate: Estimate, room: Room) -> None:
 
     Raises:
         InvalidInputError: its graph does not fit the memory it may take.
-        DiskFullError: its copy and one graph do not fit the disk.
+        DiskFullError: its copy and two graphs do not fit the disk.
     """
     if estimate.memory_bytes > room.memory_bytes:
         raise InvalidInputError(
@@ -189,7 +189,7 @@ def check_room(estimate: Estimate, room: Room) -> None:
         )
     if room.disk_bytes is not None and estimate.disk_bytes > room.disk_bytes:
         raise DiskFullError(
-            f"the copy of the vectors and its largest graph take {_mib(estimate.disk_bytes)}, and the disk can give "
+            f"the copy of the vectors and two graphs of it take {_mib(estimate.disk_bytes)}, and the disk can give "
             f"{_mib(room.disk_bytes)}"
         )
 

@@ -46,6 +46,13 @@ def test_a_trial_measures_every_beam_of_every_arm(measured: Api) -> None:
     assert copies(measured) == []
 
 
+def test_each_graph_is_searched_and_not_the_one_beside_it(measured: Api) -> None:
+    weak, strong = {**SMALL, "m": 2, "ef_construction": 4}, {**SMALL, "m": 32, "ef_construction": 200}
+    for arms in ((weak, strong), (strong, weak)):
+        recalls = {row["arm"]["m"]: row["recall"] for row in journal(measured, run(measured, *arms)["id"])}
+        assert recalls[2] < 0.6 < 0.8 < recalls[32], recalls
+
+
 def test_truth_is_what_an_exact_search_finds(measured: Api) -> None:
     """Asked for itself a chunk is nearest, and what follows is what Postgres finds."""
     with measured.deployed.connect("owner") as owner:
