@@ -49,6 +49,8 @@ SECRETS = {
     "zqroledescription": "another access role's description",
     "zqlogin": "a person's login",
     "zqdescription": "the description of a dataset",
+    "zqevalset": "an eval set",
+    "zqevalquestion": "a question of it",
 }
 #: What the reader of the dataset itself is shown, rightly: it is bound to the dataset as it is, with its low clearance.
 SHOWN_RAW = {"zqhiddenrow", "zqfilename", "zqdescription"}
@@ -113,6 +115,8 @@ def world(api: Api) -> Api:
     api.index("people_safe", "name", "mail", name="safe_v1")
     api.index("people", "name", name="raw_v1")
     api.index("people", "note", name="note_v1")
+    asked = {"name": "zqevalset", "index": "raw_v1", "queries": [{"text": "zqevalquestion"}]}
+    ok(api.admin.post("/vectors/hnsw/evals", json=asked))
     api.profile("viewer", "people_safe", access_role="low")
     api.profile("raw", "people", access_role="low")
     api.profile("zqotherprofile", "orders", description="zqotherdescription", access_role="elsewhere")
