@@ -51,6 +51,7 @@ begin
     'create table vec.%I (chunk_id bigint primary key, content text storage external not null, '
     'start_at integer not null, end_at integer not null)', item.table_name || '_text'
   );
+  perform lakeward.install_words(item.id);
   perform lakeward.install_text_policy(item.id);
   execute format(
     'create table vec.%I (row_key %s primary key, seq bigint generated always as identity)',

@@ -35,6 +35,7 @@ begin
     end loop;
   end loop;
   for item in select i.id from lakeward.vector_index i order by i.id loop
+    perform lakeward.install_words(item.id);
     perform lakeward.install_text_policy(item.id);
   end loop;
   for item in select d.id, to_regclass(format('lake.%I', d.name)) as table_oid from lakeward.dataset d order by d.id loop

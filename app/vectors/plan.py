@@ -72,10 +72,10 @@ def plan_search(request: SearchRequest) -> SearchRequest:
             raise InvalidInputError("query is empty; ask something")
         if len(request.query) > MAX_QUERY_CHARACTERS:
             raise InvalidInputError(f"query is longer than {MAX_QUERY_CHARACTERS} characters")
-    if request.mode != "vector":
-        raise InvalidInputError(f"mode {request.mode!r} is not available in this version; use 'vector'")
-    if request.rerank:
-        raise InvalidInputError("rerank is not available in this version; leave it out")
+    if request.mode != "vector" and request.query is None:
+        raise InvalidInputError(f"mode {request.mode!r} looks for words: send query, a text, not vector")
+    if request.rerank and request.query is None:
+        raise InvalidInputError("rerank compares texts: send query, a text, not vector")
     return request
 
 
@@ -101,3 +101,8 @@ def plan_vector(vector: "list[float] | np.ndarray", dimensions: int, index: str)
             f"vector: every component must be a number between -{MAX_HALF:.0f} and {MAX_HALF:.0f}"
         )
     return HalfVector(array.astype(np.float16))
+
+
+def plan_candidates(k: int) -> int:
+    """How many hits a reranker is shown for k of them: four times as many, 20 to 100, and never fewer than k."""
+    return max(k, min(max(4 * k, 20), 100))

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from typing import Any
 
 import msgspec
 from pgvector import HalfVector
@@ -11,9 +10,12 @@ from app.db.changes import Remembered
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
-from app.errors import NotFoundError, ProfileNotBoundError
+from app.errors import InvalidInputError, NotFoundError, ProfileNotBoundError
 from app.models.embedders import Embedders
+from app.models.protocol import Reranker
+from app.vectors.attempt import Attempt
 from app.vectors.calibration import Calibration
+from app.vectors.estimates import Estimates
 from app.vectors.filter import FilterPlan, plan_filter
 from app.vectors.models import (
     Freshness,
@@ -24,27 +26,30 @@ from app.vectors.models import (
     SearchRequest,
     SearchRoute,
 )
-from app.vectors.near import Ground, near_exact, near_hnsw, near_iterative
-from app.vectors.plan import plan_search, plan_vector
+from app.vectors.near import Ground
+from app.vectors.plan import plan_candidates, plan_search, plan_vector
 from app.vectors.router import Choice, plan_choice
-from app.vectors.statements import count_statement, hits_sql, search_statement
+from app.vectors.statements import hits_sql
 
 QUERIES = load_queries(__file__)
-#: How many estimates of filters are kept.
-MAX_COUNTS = 1000
 
 
 class Searcher:
     """Answers searches; remembers routes until the catalog changes, and estimates of filters as long."""
 
     def __init__(
-        self, database: Database, embedders: Embedders, calibration: Calibration | None = None
+        self,
+        database: Database,
+        embedders: Embedders,
+        calibration: Calibration | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self._database = database
+        self._reranker = reranker
         self._embedders = embedders
         self._calibration = calibration or Calibration(database)
         self._routes: Remembered[SearchRoute] = Remembered(database.changes)
-        self._counts: Remembered[float] = Remembered(database.changes, MAX_COUNTS)
+        self._estimates = Estimates(database)
 
     async def search(self, scope: Scope, profile: str | None, request: SearchRequest) -> SearchAnswer:
         """The nearest chunks in one index that the profile may see, nearest first; None: an admin, who sees all.
@@ -62,25 +67,34 @@ class Searcher:
         request = plan_search(request)
         route = await self._route(scope, profile, request.index)
         wanted = plan_filter(request.filter, route.fields)
-        vector = await self._embed(route, request)
+        reranker = self._find_reranker(request)
         ground = Ground(
             self._database.deployment.ext_schema,
             route.table_name,
             hits_sql(route),
             wanted.shape if wanted else None,
         )
-        search = _Search(self._database, scope, route, request.k, ground)
-        search.parameters = {
-            "vector": vector,
-            "sha256": _hash(request),
-            **(wanted.parameters if wanted else {}),
-        }
-        choice = await self._choose(scope, route, request.k, ground, wanted)
-        rows = await search.fetch(choice)
-        if choice.method != "exact" and len(rows) - (rows[0].chunk_no is None) < request.k:
+        k = request.k if reranker is None else plan_candidates(request.k)
+        attempt = Attempt(self._database, scope, route, ground, request.mode, k)
+        parameters = {"query": request.query, "sha256": _hash(request)} | (
+            wanted.parameters if wanted else {}
+        )
+        if request.mode != "text":
+            parameters["vector"] = await self._embed(route, request)
+        choice = await self._choose(scope, route, attempt.breadth, ground, wanted)
+        rows = await attempt.fetch(choice, parameters)
+        if request.mode != "text" and choice.method != "exact" and _count(rows) < k:
             choice = Choice("exact")
-            rows = await search.fetch(choice)
-        return _answer(profile, route, request.k, choice, rows, started)
+            rows = await attempt.fetch(choice, parameters)
+        hits = [_hit(row) for row in rows if row.chunk_no is not None]
+        if reranker is not None:
+            hits = await _rerank(reranker, request.query or "", hits, request.k)
+        return _answer(profile, route, request, choice, rows[0].stale_rows, hits, started)
+
+    def _find_reranker(self, request: SearchRequest) -> Reranker | None:
+        if request.rerank and self._reranker is None:
+            raise InvalidInputError("rerank needs a model: set models.rerank, or leave rerank out")
+        return self._reranker if request.rerank else None
 
     async def _embed(self, route: SearchRoute, request: SearchRequest) -> HalfVector:
         if request.vector is not None:
@@ -95,25 +109,8 @@ class Searcher:
         graph = route.variant_id is not None
         share = None
         if wanted is not None and graph:
-            share = await self._estimate(scope, ground, wanted)
+            share = await self._estimates.share(scope, ground, wanted)
         return plan_choice(k, route.ef_search, route.chunks, share, self._calibration.costs, graph=graph)
-
-    async def _estimate(self, scope: Scope, ground: Ground, wanted: FilterPlan) -> float:
-        """What share of the chunks meets the filter, as the planner believes; wrong only costs time."""
-        # beside what it believes without: the row policy's own condition, once a query, is half a guess to it
-        with_all = await self._count(scope, ground.hits, "true", {})
-        with_filter = await self._count(scope, ground.hits, wanted.shape, wanted.parameters)
-        return min(with_filter / max(with_all, 1.0), 1.0)
-
-    async def _count(self, scope: Scope, hits: str, shape: str, parameters: dict[str, Any]) -> float:
-        key = (scope.role, hits, shape, msgspec.json.encode(list(parameters.values()), enc_hook=str))
-        rows = self._counts.find(key)
-        if rows is None:
-            epoch = self._database.changes.epoch
-            plan: Any = await scope.fetch_value(count_statement(hits, shape), parameters)
-            rows = float(plan[0]["Plan"]["Plan Rows"])
-            self._counts.put(key, rows, epoch)
-        return rows
 
     async def _route(self, scope: Scope, profile: str | None, index: str) -> SearchRoute:
         key = (scope.role, profile, index)
@@ -149,46 +146,6 @@ class Searcher:
         )
 
 
-class _Search:
-    """One search, which may be asked twice."""
-
-    def __init__(self, database: Database, scope: Scope, route: SearchRoute, k: int, ground: Ground) -> None:
-        self.parameters: dict[str, Any] = {}
-        self._database = database
-        self._scope = scope
-        self._route = route
-        self._k = k
-        self._ground = ground
-
-    async def fetch(self, choice: Choice) -> list[HitRow]:
-        # the audit entry is in the read's own transaction
-        settings = dict(self._database.audit_settings)
-        route, variant = self._route, self._route.variant_id or 0
-        match choice.method:
-            case "hnsw":
-                near = near_hnsw(self._ground, variant, self._k)
-                # the vector's value does not change the cost, so one plan serves all of them
-                settings |= {"plan_cache_mode": "force_generic_plan"}
-            case "iterative":
-                near = near_iterative(self._ground, variant, choice.limit, self._k)
-                settings |= {
-                    "hnsw.iterative_scan": "relaxed_order",
-                    "hnsw.max_scan_tuples": str(choice.max_visits),
-                    "hnsw.scan_mem_multiplier": "8",
-                    "enable_seqscan": "off",
-                    "enable_sort": "off",
-                }
-            case _:
-                near = near_exact(self._ground, self._k)
-        if choice.method != "exact":
-            settings |= {"hnsw.ef_search": str(choice.ef_search)}
-        record_from = 0 if choice.method == "exact" else self._k
-        statement = search_statement(
-            route.name, route.table_name, route.source, self._ground.hits, near, record_from
-        )
-        return await self._scope.fetch(HitRow, statement, self.parameters, extra=settings)
-
-
 class _Source(msgspec.Struct, frozen=True):
     name: str
     bound: bool
@@ -199,22 +156,40 @@ def _hash(request: SearchRequest) -> str:
     return hashlib.sha256(msgspec.json.encode(request)).hexdigest()
 
 
+def _count(rows: list[HitRow]) -> int:
+    return len(rows) - (rows[0].chunk_no is None)
+
+
+async def _rerank(reranker: Reranker, query: str, hits: list[Hit], k: int) -> list[Hit]:
+    """The best k by the reranker; its scores take the place of the search's."""
+    if not hits:
+        return hits
+    scores = await reranker.rerank(query, [hit.text for hit in hits])
+    scored = [msgspec.structs.replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
+    return sorted(scored, key=lambda hit: -hit.score)[:k]
+
+
 def _answer(
-    profile: str | None, route: SearchRoute, k: int, choice: Choice, rows: list[HitRow], started: float
+    profile: str | None,
+    route: SearchRoute,
+    request: SearchRequest,
+    choice: Choice,
+    stale_rows: int,
+    hits: list[Hit],
+    started: float,
 ) -> SearchAnswer:
-    hits = [_hit(row) for row in rows if row.chunk_no is not None]
-    stale_rows = rows[0].stale_rows
     measured = route.measured.get(str(choice.ef_search)) if choice.method == "hnsw" else None
+    by_vector = request.mode == "vector"
     return SearchAnswer(
         profile=profile,
         index=route.name,
-        method=choice.method,
-        k=k,
+        method=choice.method if request.mode == "vector" else request.mode,
+        k=request.k,
         returned=len(hits),
         truncated=False,
         stale_rows=stale_rows,
         freshness=Freshness("stale" if stale_rows else "current", route.last_embedded_at),
-        recall=msgspec.convert(measured, Recall) if measured else None,
+        recall=msgspec.convert(measured, Recall) if measured and by_vector else None,
         model=route.model_name,
         duration_ms=round((time.perf_counter() - started) * 1000, 3),
         hits=hits,
@@ -226,7 +201,7 @@ def _hit(row: HitRow) -> Hit:
         doc_key=row.doc_key,
         chunk_no=row.chunk_no or 0,
         score=row.score or 0.0,
-        distance=row.distance or 0.0,
+        distance=row.distance,
         text=row.text or "",
         metadata=row.metadata or {},
     )

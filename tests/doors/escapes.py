@@ -419,6 +419,8 @@ TRIED: dict[str, list[str]] = {
         "select * from lakeward.find_hits('search', '{index}', null, null, 10, null)",
         "select * from lakeward.find_hits('x', '{index}', null, '{{1,2,3}}', 1000, null)",
         "select * from lakeward.search_route('{index}')",
+        "select * from lakeward.match_words(1, 'a', 10)",
+        "select lakeward.match_words(i.id, 'a | b', 1000000) from lakeward.vector_index i",
         "select query_to_xml('select * from lake.people', true, true, '')",
         "select table_to_xml('lake.people', true, true, '')",
         "select database_to_xml(true, true, '')",

@@ -141,7 +141,7 @@ async def test_every_way_finds_the_same(api: Api, monkeypatch: pytest.MonkeyPatc
                 [hit.distance for hit in exact.hits]
             )
         # an estimate that was wrong: the walk comes home with too little, and it is asked again
-        monkeypatch.setattr(searcher, "_estimate", AsyncMock(return_value=0.9))
+        monkeypatch.setattr(searcher._estimates, "share", AsyncMock(return_value=0.9))
         request = SearchRequest(index="notes", query="red", k=10, filter={"id": {"$in": [11, 12]}})
         answer = await searcher.search(scope, "reader", request)
         assert (answer.method, answer.returned, answer.truncated) == ("exact", 2, False)

@@ -1,0 +1,89 @@
+"""One search, which may be asked twice: the statement of its mode and way, with the settings of a graph walk."""
+
+from typing import Any
+
+from app.db.database import Database
+from app.db.scope import Scope
+from app.vectors.models import HitRow, SearchRoute
+from app.vectors.near import (
+    DEPTH,
+    Ground,
+    near_exact,
+    near_fused,
+    near_hnsw,
+    near_iterative,
+    near_words,
+)
+from app.vectors.router import Choice
+from app.vectors.statements import search_statement
+
+
+class Attempt:
+    """A search of k chunks in a mode: `vector`, `text` or `hybrid`."""
+
+    def __init__(
+        self, database: Database, scope: Scope, route: SearchRoute, ground: Ground, mode: str, k: int
+    ) -> None:
+        self._database = database
+        self._scope = scope
+        self._route = route
+        self._ground = ground
+        self._mode = mode
+        self._k = k
+
+    @property
+    def breadth(self) -> int:
+        """How many chunks are wanted of the search by vector."""
+        return self._k if self._mode == "vector" else max(self._k, DEPTH)
+
+    async def fetch(self, choice: Choice, parameters: dict[str, Any]) -> list[HitRow]:
+        """The hits, or one row without one; on record, unless by a graph fewer than k were found."""
+        # the audit entry is in the read's own transaction
+        settings = dict(self._database.audit_settings)
+        if self._mode != "text":
+            settings |= _settings(choice)
+        route, again = self._route, self._mode != "text" and choice.method != "exact"
+        statement = search_statement(
+            route.name,
+            route.table_name,
+            route.source,
+            self._ground.hits,
+            self._near(choice),
+            self._k if again else 0,
+        )
+        return await self._scope.fetch(HitRow, statement, parameters, extra=settings)
+
+    def _near(self, choice: Choice) -> bytes:
+        index_id = self._route.index_id
+        if self._mode == "text":
+            return near_words(self._ground, index_id, self._k)
+        by_vector = self._by_vector(choice, self.breadth)
+        return by_vector if self._mode == "vector" else near_fused(self._ground, index_id, by_vector, self._k)
+
+    def _by_vector(self, choice: Choice, k: int) -> bytes:
+        variant = self._route.variant_id or 0
+        match choice.method:
+            case "hnsw":
+                return near_hnsw(self._ground, variant, k)
+            case "iterative":
+                return near_iterative(self._ground, variant, choice.limit, k)
+            case _:
+                return near_exact(self._ground, k)
+
+
+def _settings(choice: Choice) -> dict[str, str]:
+    match choice.method:
+        case "hnsw":
+            # the vector's value does not change the cost, so one plan serves all of them
+            return {"plan_cache_mode": "force_generic_plan", "hnsw.ef_search": str(choice.ef_search)}
+        case "iterative":
+            return {
+                "hnsw.ef_search": str(choice.ef_search),
+                "hnsw.iterative_scan": "relaxed_order",
+                "hnsw.max_scan_tuples": str(choice.max_visits),
+                "hnsw.scan_mem_multiplier": "8",
+                "enable_seqscan": "off",
+                "enable_sort": "off",
+            }
+        case _:
+            return {}
