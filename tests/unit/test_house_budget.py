@@ -40,6 +40,8 @@ TESTED_AS = {
     "tombstones/erasure_service.py": "integration/tombstones/test_erasure_routes.py",
     "tombstones/erasure_tasks.py": "faults/test_erasure.py",
     "vectors/near.py": "integration/vectors/test_filters.py",
+    "vectors/attempt.py": "integration/vectors/test_hybrid.py",
+    "vectors/estimates.py": "integration/vectors/test_filters.py",
     "analytics/analytics.py": "integration/api/test_cache.py",
     "analytics/cache_plan.py": "integration/api/test_cache.py",
     "analytics/cache_routes.py": "integration/api/test_cache.py",
