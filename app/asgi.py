@@ -27,6 +27,7 @@ from app.ingest.routes import router as ingest_router
 from app.jobs.routes import router as jobs_router
 from app.journal.refusals import Refusals
 from app.journal.routes import router as journal_router
+from app.models.cached import QuestionCache
 from app.models.registry import create_embedders
 from app.moves.routes import router as moves_router
 from app.profiles.explain_routes import router as explain_router
@@ -102,7 +103,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.embedders = embedders
             app.state.calibration = calibration
             app.state.authenticator = KeyAuthenticator(database)
-            app.state.searcher = Searcher(database, embedders, calibration)
+            app.state.searcher = Searcher(database, embedders, calibration, questions=QuestionCache())
             calibration.start()
             app.state.storage = storage
             await storage.start()

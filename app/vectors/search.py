@@ -11,6 +11,7 @@ from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
 from app.errors import InvalidInputError, NotFoundError, ProfileNotBoundError
+from app.models.cached import QuestionCache
 from app.models.embedders import Embedders
 from app.models.protocol import Reranker
 from app.vectors.attempt import Attempt
@@ -43,8 +44,10 @@ class Searcher:
         embedders: Embedders,
         calibration: Calibration | None = None,
         reranker: Reranker | None = None,
+        questions: QuestionCache | None = None,
     ) -> None:
         self._database = database
+        self._questions = questions
         self._reranker = reranker
         self._embedders = embedders
         self._calibration = calibration or Calibration(database)
@@ -80,7 +83,7 @@ class Searcher:
             wanted.parameters if wanted else {}
         )
         if request.mode != "text":
-            parameters["vector"] = await self._embed(route, request)
+            parameters["vector"] = await self._embed(route, profile, request)
         choice = await self._choose(scope, route, attempt.breadth, ground, wanted)
         rows = await attempt.fetch(choice, parameters)
         if request.mode != "text" and choice.method != "exact" and _count(rows) < k:
@@ -96,10 +99,13 @@ class Searcher:
             raise InvalidInputError("rerank needs a model: set models.rerank, or leave rerank out")
         return self._reranker if request.rerank else None
 
-    async def _embed(self, route: SearchRoute, request: SearchRequest) -> HalfVector:
+    async def _embed(self, route: SearchRoute, profile: str | None, request: SearchRequest) -> HalfVector:
         if request.vector is not None:
             return plan_vector(request.vector, route.dimensions, route.name)
-        embedder = await self._embedders.find(route.provider, route.model_name, route.model_version)
+        model = (route.provider, route.model_name, route.model_version)
+        embedder = await self._embedders.find(*model)
+        if self._questions is not None:
+            embedder = self._questions.wrap(embedder, model, profile)
         embedded = await embedder.embed([request.query or ""])
         return plan_vector(embedded[0], route.dimensions, route.name)
 

@@ -1,9 +1,12 @@
 """A search and its record are one statement: no record, no answer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from app.models.fake import FakeEmbedder
+from app.models.protocol import Vectors
 from tests.integration.api.conftest import Api, api, problem
 
 __all__ = ["api"]
@@ -83,3 +86,23 @@ def test_an_index_whose_texts_are_above_the_clearance_is_not_there(searched: Api
         finally:
             steward.execute("update lakeward.dataset_column set sensitivity = 'internal' where name = 't'")
         assert reader.post("/vectors/profile/reader/search", json=request).status_code == 200
+
+
+def test_a_question_is_embedded_once_for_its_reader_and_again_for_another(
+    searched: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    embed = FakeEmbedder.embed
+
+    async def listen(self: FakeEmbedder, texts: Sequence[str]) -> Vectors:
+        asked.extend(texts)
+        return await embed(self, texts)
+
+    monkeypatch.setattr(FakeEmbedder, "embed", listen)
+    searched.profile("other", "notes")
+    before, request = len(entries(searched)), {"index": "notes_v1", "query": "asked twice"}
+    with searched.reader("reader") as reader, searched.reader("other") as other:
+        answers = [client.post("/vectors/search", json=request).json() for client in (reader, reader, other)]
+    assert asked == ["asked twice"] * 2
+    assert answers[0]["hits"] == answers[1]["hits"] == answers[2]["hits"] != []
+    assert len(entries(searched)) == before + 3
