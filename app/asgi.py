@@ -45,6 +45,7 @@ from app.trials.routes import router as trials_router
 from app.vectors.calibration import Calibration
 from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
+from app.versions.routes import router as versions_router
 from app.views.routes import router as views_router
 from app.web.health import router as health_router
 from app.web.identity import guard_identity, provide_database, provide_principal
@@ -71,6 +72,7 @@ ROUTERS = [
     journal_router,
     vectors_router,
     trials_router,
+    versions_router,
     analytics_router,
     cache_router,
     storage_router,

@@ -21,6 +21,7 @@ from app.tombstones.erasure_tasks import register as register_erasure
 from app.trials.bench import sweep_copies
 from app.trials.tasks import register as register_trials
 from app.vectors.tasks import register as register_vectors
+from app.versions.tasks import register as register_versions
 
 #: How old an entry may become before it has its seal, if no transaction from before it is still open.
 SEAL_S = 60.0
@@ -44,6 +45,7 @@ def build_queue(database: Database, embedders: Embedders, settings: Settings, st
     register_delta(queue, places)
     register_moves(queue, places)
     register_trials(queue, embedders)
+    register_versions(queue, embedders)
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
     queue.repeat("compaction", COMPACTION_S, lambda: defer_due(database))

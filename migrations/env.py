@@ -14,6 +14,7 @@ import app.storage.tables
 import app.tombstones.tables
 import app.trials.tables
 import app.vectors.tables
+import app.versions.tables
 import app.views.tables  # noqa: F401  each import registers its tables in the one metadata
 from app.db.metadata import metadata
 

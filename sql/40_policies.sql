@@ -9,7 +9,8 @@ begin
     'schema_version', 'deployment', 'relation', 'dataset', 'dataset_column', 'dataset_file', 'rejected_row', 'profile', 'binding',
     'api_key', 'job', 'vector_index', 'index_variant', 'access_role', 'secret', 'safe_view', 'safe_view_base',
     'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal', 'journal_seal', 'audit_entry', 'bucket_dataset',
-    'storage_error', 'profile_bucket', 'bucket_folder', 'cache_pin', 'eval_set', 'eval_query', 'eval_truth', 'trial'
+    'storage_error', 'profile_bucket', 'bucket_folder', 'cache_pin', 'eval_set', 'eval_query', 'eval_truth', 'trial',
+    'model_adapter'
   ] loop
     execute format('alter table lakeward.%I enable row level security', relation);
     execute format('drop policy if exists own_part on lakeward.%I', relation);
@@ -39,8 +40,9 @@ create policy own_part on lakeward.access_role for select using (
   name in (select p.access_role from lakeward.profile p where p.role_name = (select current_user))
 );
 create policy own_part on lakeward.index_reader for select using (role_name = (select current_user));
+-- a version that is not live is nobody's but the steward's, though its tables are granted: it may become live at any moment
 create policy own_part on lakeward.vector_index for select using (
-  id in (select x.index_id from lakeward.index_reader x where x.role_name = (select current_user))
+  state = 'live' and id in (select x.index_id from lakeward.index_reader x where x.role_name = (select current_user))
 );
 create policy own_part on lakeward.index_variant for select using (
   index_id in (select i.id from lakeward.vector_index i)
@@ -82,7 +84,7 @@ begin
     'relation', 'dataset', 'dataset_column', 'profile', 'api_key', 'job', 'vector_index', 'index_variant', 'access_role',
     'safe_view', 'safe_view_base', 'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal',
     'journal_seal', 'audit_entry', 'bucket_dataset', 'storage_error', 'profile_bucket', 'cache_pin',
-    'eval_set', 'eval_query', 'eval_truth', 'trial'
+    'eval_set', 'eval_query', 'eval_truth', 'trial', 'model_adapter'
   ] loop
     execute format(
       'create policy steward_writes on lakeward.%I for all '

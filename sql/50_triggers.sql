@@ -94,5 +94,7 @@ create or replace trigger journal after insert or update or delete on lakeward.v
 for each row execute function lakeward.journal_catalog(
   'index', 'id', 'relation_id', 'last_embedded_at'
 );
+create or replace trigger journal after insert or delete on lakeward.model_adapter
+for each row execute function lakeward.journal_catalog('adapter', 'id', 'matrix');
 create or replace trigger journal after insert or delete on lakeward.eval_set
 for each row execute function lakeward.journal_catalog('eval', 'id', 'index_id');

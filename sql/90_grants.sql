@@ -20,14 +20,15 @@ begin
     'grant select on lakeward.api_key, lakeward.job, lakeward.dataset_file, lakeward.rejected_row, '
     'lakeward.safe_view_base, lakeward.tombstone, lakeward.erasure, lakeward.journal, lakeward.journal_seal, '
     'lakeward.audit_entry, lakeward.bucket_dataset, lakeward.storage_error, lakeward.profile_bucket, lakeward.cache_pin, '
-    'lakeward.eval_set, lakeward.eval_query, lakeward.eval_truth, lakeward.trial to %I', steward
+    'lakeward.eval_set, lakeward.eval_query, lakeward.eval_truth, lakeward.trial, lakeward.model_adapter to %I', steward
   );
   -- shown_column and index_reader are written by triggers; tombstones, journal and audit by their functions
   execute format(
     'grant insert, update, delete on lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile, '
     'lakeward.binding, lakeward.api_key, lakeward.job, lakeward.vector_index, lakeward.index_variant, '
     'lakeward.access_role, lakeward.safe_view, lakeward.safe_view_base, lakeward.erasure, '
-    'lakeward.bucket_dataset, lakeward.profile_bucket, lakeward.cache_pin, lakeward.eval_set, lakeward.eval_query to %I', steward
+    'lakeward.bucket_dataset, lakeward.profile_bucket, lakeward.cache_pin, lakeward.eval_set, lakeward.eval_query, '
+    'lakeward.model_adapter to %I', steward
   );
   -- appended to, by whoever meets the error; keep_record keeps it
   execute format('grant insert on lakeward.storage_error to %I', steward);

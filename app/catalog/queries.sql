@@ -84,8 +84,10 @@ select lakeward.ensure_row_key(%(dataset_id)s, %(row_key)s);
 select
   array(
     select i.name from lakeward.vector_index i
-    where i.relation_id = %(id)s
+    where i.state = 'live' and (
+      i.relation_id = %(id)s
       or i.relation_id in (select b.view_id from lakeward.safe_view_base b where b.base_id = %(id)s)
+    )
     order by 1
   ) as indexes,
   array(

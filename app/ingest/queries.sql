@@ -34,8 +34,10 @@ select lakeward.install_readers(%(dataset_id)s);
 
 -- indexes_of --
 select i.name from lakeward.vector_index i
-where i.relation_id = %(dataset_id)s
+where i.state = 'live' and (
+  i.relation_id = %(dataset_id)s
   or i.relation_id in (select v.view_id from lakeward.safe_view_base v where v.base_id = %(dataset_id)s)
+)
 order by i.name;
 
 -- append_load --

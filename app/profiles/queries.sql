@@ -116,7 +116,7 @@ select i.name, i.relation_id, r.name as source, i.text_columns, exists (
   where x.index_id = i.id and b.profile_id = %(id)s
 ) as searchable
 from lakeward.vector_index i join lakeward.relation r on r.id = i.relation_id
-where i.relation_id = any(%(ids)s::bigint[])
+where i.relation_id = any(%(ids)s::bigint[]) and i.state = 'live'
 order by i.name;
 
 -- copy_dataset --

@@ -110,6 +110,7 @@ left join lakeward.index_variant v on v.index_id = i.id and v.m = p.m and v.ef_c
 left join lateral (select to_regclass('vec.' || quote_ident(i.table_name || '_v' || v.id)) as oid) hnsw on true
 left join pg_statio_all_indexes io on io.indexrelid = hnsw.oid
 left join pg_stat_all_indexes used on used.indexrelid = hnsw.oid
+where i.state = 'live'
 order by i.name, p.id;
 
 -- shared_buffers --

@@ -23,7 +23,9 @@ REACHABLE = 0.95
 _PHYSICAL_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-class _Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True):
+    """An index and the variant it shall have, to be measured with this ef_search."""
+
     index_id: int
     name: str
     table_name: str
@@ -41,12 +43,12 @@ async def activate(database: Database, scope: Scope, profile: str) -> Activation
     """
     started = time.perf_counter()
     owner = database.owner(scope.actor)
-    targets = await owner.fetch(_Target, QUERIES["activation_targets"], {"profile": profile})
+    targets = await owner.fetch(Target, QUERIES["activation_targets"], {"profile": profile})
     warmed: list[Warmed] = []
     failures: list[ActivationFailure] = []
     for target in targets:
         try:
-            warmed.append(await _activate_index(database, owner, target))
+            warmed.append(await activate_index(database, owner, target))
         except LakewardError as exc:
             failures.append(ActivationFailure(binding=target.source, error=f"{target.name}: {exc.message}"))
     database.changes.bump()
@@ -58,7 +60,12 @@ async def activate(database: Database, scope: Scope, profile: str) -> Activation
     )
 
 
-async def _activate_index(database: Database, owner: Scope, target: _Target) -> Warmed:
+async def activate_index(database: Database, owner: Scope, target: Target) -> Warmed:
+    """Build the variant unless it is there, walk through it, measure it; `owner` is the owner's scope.
+
+    Raises:
+        InternalError: its graph does not reach enough of the vectors; the variant has failed.
+    """
     started = time.perf_counter()
     variant_id = await _claim(owner, target)
     built = await _build(database, owner, target, variant_id)
@@ -84,7 +91,7 @@ async def _activate_index(database: Database, owner: Scope, target: _Target) -> 
     )
 
 
-async def _measure(database: Database, owner: Scope, target: _Target, variant_id: int) -> Recall | None:
+async def _measure(database: Database, owner: Scope, target: Target, variant_id: int) -> Recall | None:
     ext = database.deployment.ext_schema
     recall = await measure_recall(owner, ext, target.table_name, variant_id, target.ef_search)
     if recall is not None:
@@ -100,7 +107,7 @@ async def _measure(database: Database, owner: Scope, target: _Target, variant_id
     return recall
 
 
-async def _claim(owner: Scope, target: _Target) -> int:
+async def _claim(owner: Scope, target: Target) -> int:
     async with owner.begin() as transaction:
         variant_id: int = await transaction.fetch_value(
             QUERIES["claim_variant"], msgspec.structs.asdict(target)
@@ -108,7 +115,7 @@ async def _claim(owner: Scope, target: _Target) -> int:
     return variant_id
 
 
-async def _build(database: Database, owner: Scope, target: _Target, variant_id: int) -> bool:
+async def _build(database: Database, owner: Scope, target: Target, variant_id: int) -> bool:
     """Build the variant's HNSW index unless it is there and valid; whether it was built."""
     name = hnsw_name(target.table_name, variant_id)
     rows = await owner.fetch_value(sql.SQL("select count(*) from {}").format(table(target.table_name)))
@@ -149,7 +156,7 @@ async def _set_state(owner: Scope, variant_id: int, state: str, build_ms: float)
         )
 
 
-async def _warm(database: Database, owner: Scope, target: _Target, variant_id: int) -> tuple[int, int]:
+async def _warm(database: Database, owner: Scope, target: Target, variant_id: int) -> tuple[int, int]:
     """Walk the whole graph once, which reads every page of it; how many vectors were reached, and how many there are.
 
     pg_prewarm is not everywhere; an iterative scan without an end is, and it proves that the graph is connected.

@@ -7,6 +7,8 @@ import msgspec
 
 from app.vectors.filter import Field
 
+IndexState = Literal["live", "shadow", "retired"]
+
 
 class ChunkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How texts are cut, in characters."""
@@ -49,6 +51,26 @@ class IndexFreshness(msgspec.Struct, frozen=True):
     last_embedded_at: datetime | None
 
 
+class IndexVersion(msgspec.Struct, frozen=True):
+    """One version of an index: its model and chunks, and what the gate measured before it became live.
+
+    Searches ask the live one; a shadow is being made, the retired one was live before.
+    """
+
+    version: int
+    state: IndexState
+    provider: str
+    model_name: str
+    model_version: str
+    dimensions: int
+    created_at: datetime
+    retired_at: datetime | None
+    gate: Any
+    table_name: str = ""
+    chunks: int = 0
+    stale_rows: int = 0
+
+
 class VectorIndex(msgspec.Struct, frozen=True):
     """A named vector index over a relation."""
 
@@ -65,6 +87,7 @@ class VectorIndex(msgspec.Struct, frozen=True):
     variants: list[Variant]
     freshness: IndexFreshness
     created_at: datetime
+    versions: list[IndexVersion] = []
 
 
 class IndexRow(msgspec.Struct, frozen=True):

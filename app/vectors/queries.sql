@@ -8,7 +8,7 @@ select i.id, i.name, r.name as source, i.row_key, i.text_columns, i.chunk_size, 
   ) as row_key_type
 from lakeward.vector_index i
 join lakeward.relation r on r.id = i.relation_id
-where (%(name)s::text is null or i.name = %(name)s)
+where (i.state = 'live' or i.name = %(name)s) and (%(name)s::text is null or i.name = %(name)s)
   and (%(source)s::text is null or r.name = %(source)s)
   and (%(model)s::text is null or i.model_name = %(model)s)
   and (%(after)s::text is null or i.name > %(after)s)
@@ -22,6 +22,14 @@ from lakeward.index_variant v join lakeward.vector_index i on i.id = v.index_id
 where i.id = %(index_id)s
 order by v.m, v.ef_construction;
 
+-- index_versions --
+-- The versions of an index that the scope's role may see, newest first: a reader sees the live one.
+select i.version, i.state, i.provider, i.model_name, i.model_version, i.dimensions, i.created_at, i.retired_at, i.gate,
+  i.table_name
+from lakeward.vector_index i
+where split_part(i.name, '~', 1) = split_part(%(name)s, '~', 1)
+order by i.version desc;
+
 -- create_index --
 -- Tables, triggers and rights follow the row (sql/30_on_vector_index.sql).
 insert into lakeward.vector_index (
@@ -32,7 +40,8 @@ insert into lakeward.vector_index (
 );
 
 -- delete_index --
-delete from lakeward.vector_index where name = %(name)s;
+-- With all its versions; of a version that is not live, it alone.
+delete from lakeward.vector_index where name = %(name)s or split_part(name, '~', 1) = %(name)s;
 
 -- refresh_staleness --
 -- After embedding: a dataset is fresh when none of its own indexes has pending rows left. A view's index does not count:
@@ -40,15 +49,15 @@ delete from lakeward.vector_index where name = %(name)s;
 update lakeward.dataset d set last_embedded_at = now(),
   embedding_stale_since = case when %(fresh)s then null else coalesce(d.embedding_stale_since, now()) end
 from lakeward.vector_index i
-where i.name = %(name)s and d.id = i.relation_id;
+where i.name = %(name)s and d.id = i.relation_id and i.state = 'live';
 
 -- set_embedded --
 update lakeward.vector_index set last_embedded_at = now() where name = %(name)s;
 
 -- sibling_indexes --
--- The tables of all indexes over the same relation, itself included.
+-- The tables of all indexes over the same relation that are searched, itself included.
 select s.table_name from lakeward.vector_index i
-join lakeward.vector_index s on s.relation_id = i.relation_id
+join lakeward.vector_index s on s.relation_id = i.relation_id and s.state = 'live'
 where i.name = %(name)s;
 
 -- route --
@@ -117,7 +126,7 @@ from lakeward.binding b
 join lakeward.profile p on p.id = b.profile_id
 join lakeward.relation r on r.id = b.relation_id
 join lakeward.index_reader x on x.binding_id = b.id
-join lakeward.vector_index i on i.id = x.index_id
+join lakeward.vector_index i on i.id = x.index_id and i.state = 'live'
 where p.id = %(profile)s
 order by r.name, i.name;
 

@@ -4,7 +4,7 @@ import msgspec
 from psycopg import sql
 
 from app.db.queries import load_queries
-from app.db.scope import Scope
+from app.db.scope import Scope, Transaction
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.jobs.service import defer_job
 from app.models.protocol import Embedder
@@ -17,6 +17,7 @@ from app.vectors.models import (
     IndexRequest,
     IndexRow,
     IndexSource,
+    IndexVersion,
     Variant,
     VectorIndex,
 )
@@ -113,15 +114,32 @@ async def list_indexes(
     return Page(items=[await _describe(scope, row) for row in page.items], next_cursor=page.next_cursor)
 
 
-async def _describe(scope: Scope, row: IndexRow) -> VectorIndex:
-    counts = sql.SQL(
+async def _list_versions(transaction: Transaction, name: str) -> list[IndexVersion]:
+    versions = await transaction.fetch_all(IndexVersion, QUERIES["index_versions"], {"name": name})
+    counted = []
+    for version in versions:
+        count = await transaction.find_one(_Counts, _count(version.table_name))
+        assert count is not None
+        counted.append(
+            msgspec.structs.replace(version, table_name="", chunks=count.chunks, stale_rows=count.stale_rows)
+        )
+    return counted
+
+
+def _count(table_name: str) -> sql.Composed:
+    return sql.SQL(
         "select (select count(*) from {chunks}) as chunks,"
         " (select count(*) from {chunks} where chunk_no = 0) as documents,"
         " (select count(*) from {pending}) as stale_rows"
-    ).format(chunks=table(row.table_name), pending=table(row.table_name, "_pending"))
+    ).format(chunks=table(table_name), pending=table(table_name, "_pending"))
+
+
+async def _describe(scope: Scope, row: IndexRow) -> VectorIndex:
+    counts = _count(row.table_name)
     async with scope.begin() as transaction:
         count = await transaction.find_one(_Counts, counts)
         variants = await transaction.fetch_all(Variant, QUERIES["variants"], {"index_id": row.id})
+        versions = await _list_versions(transaction, row.name)
     if count is None:
         raise NotFoundError(f"no index {row.name!r}")
     return VectorIndex(
@@ -138,6 +156,7 @@ async def _describe(scope: Scope, row: IndexRow) -> VectorIndex:
         variants=variants,
         freshness=IndexFreshness(stale_rows=count.stale_rows, last_embedded_at=row.last_embedded_at),
         created_at=row.created_at,
+        versions=versions,
     )
 
 

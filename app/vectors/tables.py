@@ -38,8 +38,15 @@ vector_index = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
     Column("last_embedded_at", DateTime(timezone=True)),
     Column("table_name", Text(collation="C"), nullable=False, unique=True),
+    Column("state", Text, nullable=False, server_default="live"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("gate", JSONB),
+    Column("retired_at", DateTime(timezone=True)),
     CheckConstraint("dimensions between 1 and 4000", name="dimensions_check"),
+    CheckConstraint("state in ('live', 'shadow', 'retired')", name="state_check"),
+    CheckConstraint("(state = 'live') = (strpos(name, '~') = 0)", name="live_name_check"),
     Index(None, "relation_id"),
+    Index("vector_index_family_idx", text("split_part(name, '~', 1)")),
 )
 
 index_variant = Table(

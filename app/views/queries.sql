@@ -46,7 +46,7 @@ update lakeward.binding set base_id = %(base_id)s where relation_id = %(id)s and
 
 -- view_users --
 select
-  array(select i.name from lakeward.vector_index i where i.relation_id = %(id)s order by 1) as indexes,
+  array(select i.name from lakeward.vector_index i where i.relation_id = %(id)s and i.state = 'live' order by 1) as indexes,
   array(select b.profile_id from lakeward.binding b where b.relation_id = %(id)s order by 1) as profiles;
 
 -- delete_relation --

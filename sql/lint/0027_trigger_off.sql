@@ -15,7 +15,7 @@ with expected as (
       ('access_role', 'changed'), ('safe_view', 'changed'), ('safe_view_base', 'changed'),
       ('profile', 'journal'), ('binding', 'journal'), ('safe_view', 'journal'), ('safe_view_base', 'journal'),
       ('access_role', 'journal'), ('api_key', 'journal'), ('dataset', 'journal'), ('dataset_column', 'journal'),
-      ('vector_index', 'journal'), ('eval_set', 'journal')
+      ('vector_index', 'journal'), ('eval_set', 'journal'), ('model_adapter', 'journal')
   ) w (relname, tgname)
   union all
   select d.name, 'refuse_tombstoned', 'lake' from lakeward.dataset d

@@ -96,6 +96,7 @@ REFUSED: dict[str, list[str]] = {
                 "profile_bucket",
                 "cache_pin",
                 "eval_set",
+                "model_adapter",
                 "eval_query",
                 "eval_truth",
                 "trial",

@@ -1,0 +1,1 @@
+"""Versions of an index: another model without a pause, behind a gate, and back."""

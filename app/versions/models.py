@@ -1,0 +1,140 @@
+"""Changes of an index's model: what is asked for, what a job carries, what is measured and answered."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from app.vectors.models import IndexState
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class SwapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Move an index to another model that is configured, or to an adapter over one.
+
+    The change is made when the new version passes the gate: its HNSW builds find at least `min_recall` of what an exact
+    search finds, no row gets lost, and on the judged questions of `eval` nDCG@10 and recall@10 lose at most `max_loss`
+    to the version that is live. `keep` keeps a version that does not pass, `force` changes all the same.
+    """
+
+    model: Name | None = None
+    provider: Name | None = None
+    version: Name | None = None
+    adapter: Name | None = None
+    eval: Name | None = None
+    min_recall: Share = 0.9
+    max_loss: Share = 0.01
+    keep: bool = False
+    force: bool = False
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model as an index names it."""
+
+    provider: str
+    name: str
+    version: str
+    dimensions: int
+
+
+class SwapPlan(msgspec.Struct, frozen=True):
+    """The arguments of a swap's job."""
+
+    index: str
+    model: Model
+    eval: str | None
+    min_recall: float
+    max_loss: float
+    keep: bool
+    force: bool
+    principal: str = ""
+
+
+class RollbackPlan(msgspec.Struct, frozen=True):
+    """The arguments of a rollback's job: the version that shall be live again."""
+
+    index: str
+    version: int
+    principal: str = ""
+
+
+class SwapAccepted(msgspec.Struct, frozen=True):
+    """The job that changes the model, and the model that the index will have."""
+
+    job_id: str
+    index: str
+    model: str
+    model_version: str
+
+
+class VersionRow(msgspec.Struct, frozen=True):
+    """A row of lakeward.vector_index as what concerns its versions."""
+
+    id: int
+    name: str
+    table_name: str
+    state: IndexState
+    version: int
+    provider: str
+    model_name: str
+    model_version: str
+    dimensions: int
+
+    @property
+    def model(self) -> Model:
+        """The model whose vectors it has."""
+        return Model(self.provider, self.model_name, self.model_version, self.dimensions)
+
+
+class Quality(msgspec.Struct, frozen=True):
+    """How good two versions' exact answers are: means over the judged questions, and how much they agree over all.
+
+    `agreement` is the share of the live version's ten rows that the new one answers, too.
+    """
+
+    questions: int
+    judged: int
+    agreement: float | None = None
+    ndcg_before: float | None = None
+    ndcg_after: float | None = None
+    recall_before: float | None = None
+    recall_after: float | None = None
+
+
+class GraphRecall(msgspec.Struct, frozen=True):
+    """What the new version's HNSW build finds of the exact answer; None: too few chunks to measure."""
+
+    m: int
+    ef_construction: int
+    ef_search: int
+    recall: float | None
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """What was measured of a version before it became live, and what of that was not enough.
+
+    `lost` rows could not be embedded by the new model though the old one did.
+    """
+
+    min_recall: float
+    max_loss: float
+    graphs: list[GraphRecall]
+    quality: Quality | None
+    eval: str | None
+    lost: int
+    missed: list[str]
+    at: datetime
+
+
+class Swapped(msgspec.Struct, frozen=True):
+    """What the job did: the index answers by `model` now, and by `before` until then."""
+
+    index: str
+    version: int
+    model: str
+    model_version: str
+    before: str
+    before_version: str
+    gate: Gate | None = None

@@ -1,0 +1,96 @@
+"""Pure decisions about versions: which model is meant, how good an answer is, what the gate says."""
+
+import math
+import statistics
+from collections.abc import Collection, Sequence
+
+from app.errors import InvalidInputError, NotFoundError
+from app.models.protocol import ModelInfo
+from app.versions.models import GraphRecall, Model, Quality, SwapRequest
+
+K = 10
+
+
+def plan_model(request: SwapRequest, infos: Sequence[ModelInfo]) -> Model:
+    """The one configured model that the request names; `infos` are those that answer.
+
+    Raises:
+        InvalidInputError: none is named.
+        NotFoundError: no configured model is that one, or more than one is.
+    """
+    if request.model is None:
+        raise InvalidInputError("say which model the index shall have: model, or adapter")
+    found = [
+        info
+        for info in infos
+        if info.name == request.model
+        and request.provider in (None, info.provider)
+        and request.version in (None, info.version)
+    ]
+    if len(found) != 1:
+        have = ", ".join(f"{info.name} ({info.version}, {info.provider})" for info in infos) or "none"
+        many = "more than one configured model" if found else "no configured model that answers"
+        raise NotFoundError(
+            f"{many} is {request.model!r}; there are: {have}. Add it to models.embedders, or name its provider and version"
+        )
+    [info] = found
+    return Model(info.provider, info.name, info.version, info.dimensions)
+
+
+def measure_ndcg(answer: Sequence[str], relevant: Collection[str], k: int = K) -> float:
+    """nDCG@k with gains of 0 and 1 (Järvelin and Kekäläinen 2002); `relevant` is not empty."""
+    wanted = set(relevant)
+    gain = sum(1 / math.log2(place + 2) for place, key in enumerate(answer[:k]) if key in wanted)
+    ideal = sum(1 / math.log2(place + 2) for place in range(min(len(wanted), k)))
+    return gain / ideal
+
+
+def measure_share(answer: Sequence[str], wanted: Collection[str], k: int = K) -> float:
+    """The share of what can be in k answers that is; `wanted` is not empty."""
+    return len(set(answer[:k]) & set(wanted)) / min(len(set(wanted)), k)
+
+
+def plan_quality(
+    before: Sequence[Sequence[str]], after: Sequence[Sequence[str]], relevant: Sequence[Collection[str]]
+) -> Quality:
+    """The two versions' answers to the same questions compared."""
+    judged = [n for n, keys in enumerate(relevant) if keys]
+    agreements = [measure_share(b, a) for a, b in zip(before, after, strict=True) if a]
+
+    def mean(shares: list[float]) -> float | None:
+        return round(statistics.fmean(shares), 4) if shares else None
+
+    return Quality(
+        questions=len(before),
+        judged=len(judged),
+        agreement=mean(agreements),
+        ndcg_before=mean([measure_ndcg(before[n], relevant[n]) for n in judged]),
+        ndcg_after=mean([measure_ndcg(after[n], relevant[n]) for n in judged]),
+        recall_before=mean([measure_share(before[n], relevant[n]) for n in judged]),
+        recall_after=mean([measure_share(after[n], relevant[n]) for n in judged]),
+    )
+
+
+def plan_verdict(
+    graphs: Sequence[GraphRecall], quality: Quality | None, lost: int, min_recall: float, max_loss: float
+) -> list[str]:
+    """What the gate holds against a version, in words; nothing: it may become live."""
+    missed = [
+        f"HNSW m={g.m}, ef_construction={g.ef_construction}, ef_search={g.ef_search} finds {g.recall:.4f} of the exact "
+        f"answer, below min_recall {min_recall:g}"
+        for g in graphs
+        if g.recall is not None and g.recall < min_recall
+    ]
+    if quality is not None:
+        for name, before, after in (
+            ("nDCG@10", quality.ndcg_before, quality.ndcg_after),
+            ("recall@10", quality.recall_before, quality.recall_after),
+        ):
+            if before is not None and after is not None and before - after > max_loss + 1e-9:
+                missed.append(
+                    f"{name} of {quality.judged} judged questions falls from {before:.4f} to {after:.4f}, by more than "
+                    f"max_loss {max_loss:g}"
+                )
+    if lost:
+        missed.append(f"{lost} rows that can be found now could not be embedded by the new model")
+    return missed

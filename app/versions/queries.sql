@@ -1,0 +1,84 @@
+-- versions --
+-- Owner or steward: the versions of an index, oldest first.
+select i.id, i.name, i.table_name, i.state, i.version, i.provider, i.model_name, i.model_version, i.dimensions
+from lakeward.vector_index i
+where split_part(i.name, '~', 1) = %(name)s
+order by i.retired_at nulls last, i.id;
+
+-- lock_family --
+-- Whoever changes versions of an index waits here for whoever else does.
+select pg_advisory_xact_lock(hashtextextended('lakeward.versions ' || %(name)s, 0));
+
+-- busy --
+-- A job that changes the index's versions and is not over.
+select j.kind from lakeward.job j
+where j.kind in ('swap', 'rollback') and j.subject = %(name)s and j.state in ('queued', 'running')
+limit 1;
+
+-- create_shadow --
+-- A version under another model beside the live one; its tables, triggers and readers' rights follow the row.
+insert into lakeward.vector_index (
+  name, relation_id, text_columns, chunk_size, chunk_overlap, provider, model_name, model_version, dimensions, row_key,
+  state, version
+)
+select i.name || '~' || n.version, i.relation_id, i.text_columns, i.chunk_size, i.chunk_overlap, %(provider)s,
+  %(model_name)s, %(model_version)s, %(dimensions)s, i.row_key, 'shadow', n.version
+from lakeward.vector_index i
+cross join lateral (
+  select max(v.version) + 1 as version from lakeward.vector_index v where split_part(v.name, '~', 1) = i.name
+) n
+where i.name = %(name)s;
+
+-- drop_version --
+delete from lakeward.vector_index where id = %(id)s and state <> 'live';
+
+-- drop_retired --
+-- Those that were live before the one that was live last.
+delete from lakeward.vector_index
+where split_part(name, '~', 1) = %(name)s and state = 'retired' and id <> %(keep)s;
+
+-- set_gate --
+update lakeward.vector_index set gate = %(gate)s where id = %(id)s;
+
+-- retire --
+update lakeward.vector_index set name = name || '~' || version, state = 'retired', retired_at = clock_timestamp()
+where id = %(id)s and state = 'live';
+
+-- revive --
+update lakeward.vector_index set name = %(name)s, state = 'live', retired_at = null where id = %(id)s and state <> 'live';
+
+-- move_evals --
+-- Eval sets ask the version that is live. One with vectors asks the version whose model made them, and stays with it.
+update lakeward.eval_set e set index_id = %(new)s
+where e.index_id = %(old)s
+  and not exists (select from lakeward.eval_query q where q.eval_id = e.id and q.vector is not null)
+returning e.id;
+
+-- forget_truths --
+delete from lakeward.eval_truth t using lakeward.eval_query q
+where q.id = t.query_id and q.eval_id = any(%(evals)s::bigint[]);
+
+-- graphs --
+-- The graphs that the live version is searched by, each with the beams of its readers, and what the other needs for it.
+select distinct s.id as index_id, s.name, s.table_name, r.name as source, v.m, v.ef_construction,
+  coalesce(p.ef_search, 100) as ef_search, s.dimensions
+from lakeward.vector_index i
+join lakeward.index_variant v on v.index_id = i.id and v.state = 'ready'
+join lakeward.vector_index s on s.id = %(id)s
+join lakeward.relation r on r.id = i.relation_id
+left join lakeward.index_reader x on x.index_id = i.id
+left join lakeward.binding b on b.id = x.binding_id
+left join lakeward.profile p on p.id = b.profile_id and p.m = v.m and p.ef_construction = v.ef_construction
+where i.name = %(index)s
+order by v.m, v.ef_construction, 7;
+
+-- missing_graphs --
+-- Whether the live version has a graph that this one has not.
+select exists (
+  select from lakeward.vector_index i
+  join lakeward.index_variant v on v.index_id = i.id and v.state = 'ready'
+  where i.name = %(index)s and not exists (
+    select from lakeward.index_variant w
+    where w.index_id = %(id)s and w.m = v.m and w.ef_construction = v.ef_construction and w.state = 'ready'
+  )
+);
