@@ -113,7 +113,8 @@ where i.name = %(index)s;
 select r.name, exists (
   select from lakeward.binding b where b.relation_id = i.relation_id and b.profile_id = %(profile)s
 ) as bound
-from lakeward.vector_index i join lakeward.relation r on r.id = i.relation_id where i.name = %(index)s;
+from lakeward.vector_index i join lakeward.relation r on r.id = i.relation_id
+where i.name = %(index)s and i.state = 'live';
 
 -- bound_relations --
 select r.name from lakeward.binding b join lakeward.relation r on r.id = b.relation_id

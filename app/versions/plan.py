@@ -31,7 +31,8 @@ def plan_model(request: SwapRequest, infos: Sequence[ModelInfo]) -> Model:
         have = ", ".join(f"{info.name} ({info.version}, {info.provider})" for info in infos) or "none"
         many = "more than one configured model" if found else "no configured model that answers"
         raise NotFoundError(
-            f"{many} is {request.model!r}; there are: {have}. Add it to models.embedders, or name its provider and version"
+            f"{many} is {request.model!r}; there are: {have}. Add it to models.embedders, or name its "
+            "provider and version"
         )
     [info] = found
     return Model(info.provider, info.name, info.version, info.dimensions)

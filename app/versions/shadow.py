@@ -96,9 +96,9 @@ async def count_lost(owner: Scope, new: VersionRow, live: VersionRow) -> int:
 async def exchange(owner: Scope, name: str, new: VersionRow, *, lost: int = 0) -> VersionRow | None:
     """Make `new` the version that has the name, in one transaction; the version that had it until then.
 
-    A search that found its way before goes on in the tables of that version, with its model; the next one finds the new
-    version. Eval sets ask the new one from then on. None, and nothing is changed, when more than `lost` rows that can be
-    found now wait in the new version, or when it has not every graph that the live one has.
+    A search that found its way before goes on in the tables of that version, with its model; the next one finds the
+    new version. Eval sets ask the new one from then on. None, and nothing is changed, when more than `lost` rows that
+    can be found now wait in the new version, or when it has not every graph that the live one has.
 
     Raises:
         NotFoundError: the index, or the version, is gone.

@@ -1,9 +1,10 @@
-"""Another model for an index: a version beside the live one, behind a gate, exchanged when it is as complete; and back.
+"""Another model for an index: a version beside the live one, behind a gate, exchanged when it is complete; and back.
 
-Nothing is exchanged but two rows' names, so whatever ends the work before leaves the index as it was. A version that was
-begun stays where its embedding was, and the next attempt goes on with it.
+Nothing is exchanged but two rows' names, so whatever ends the work before leaves the index as it was. A version that
+was begun stays where its embedding was, and the next attempt goes on with it.
 """
 
+import contextlib
 from datetime import UTC, datetime
 
 from app.db.database import Database
@@ -108,7 +109,7 @@ async def _measure(
     try:
         quality = await measure_quality(context.database, embedders, live, new, plan.eval, tick)
     except (ConflictError, ProviderError) as exc:
-        # the model that is live may be the one that is gone: then nothing can be compared, and nothing is judged unless asked
+        # the model that is live may be the one that is gone: nothing can be compared then, and unless asked is judged
         if plan.eval is not None:
             missed.append(f"eval set {plan.eval!r} could not be asked: {exc.message}")
     lost = await count_lost(owner, new, live)
@@ -149,10 +150,8 @@ async def _finish(
     gate: Gate | None = None,
 ) -> Swapped:
     """What was live before the last one goes; what cannot go now goes with the next change."""
-    try:
+    with contextlib.suppress(LakewardError):
         await drop_older(owner, index, before)
-    except LakewardError:
-        pass
     database.changes.bump()
     return Swapped(
         index=index,

@@ -20,7 +20,7 @@ ROWS = 300
 
 
 class Ollama:
-    """A server of one model, `other`: the fake one's vectors backwards, so that the two have nothing to do with each other.
+    """A server of one model, `other`: the fake one's vectors backwards, so that the two have nothing in common.
 
     `fails` is how many calls from now on are answered with 500, `spare` how many before that are not. `lie` makes its
     vectors say nothing of the text.

@@ -62,7 +62,7 @@ class Load:
             thread.join()
 
     def check(self) -> None:
-        """Every answer is right, and by one model: a text is at no distance from itself under the model that it is asked by."""
+        """Every answer is right, and by one model: under its own a text is at no distance from itself."""
         assert self.failed == []
         assert len(self.answers) > 50
         for answer in self.answers:
