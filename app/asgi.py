@@ -28,10 +28,13 @@ from app.jobs.routes import router as jobs_router
 from app.journal.refusals import Refusals
 from app.journal.routes import router as journal_router
 from app.models.cached import QuestionCache
-from app.models.registry import create_embedders
+from app.models.registry import create_embedders, create_generator, create_reranker
 from app.moves.routes import router as moves_router
 from app.profiles.explain_routes import router as explain_router
 from app.profiles.routes import router as profiles_router
+from app.rag.ai_routes import router as ai_router
+from app.rag.routes import router as rag_router
+from app.rag.service import Rag
 from app.settings import Settings
 from app.storage.object_routes import router as objects_router
 from app.storage.profile_routes import router as profile_buckets_router
@@ -71,6 +74,8 @@ ROUTERS = [
     jobs_router,
     journal_router,
     vectors_router,
+    rag_router,
+    ai_router,
     trials_router,
     versions_router,
     analytics_router,
@@ -93,6 +98,8 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
         database = await open_database(dsn, settings)
         embedders = create_embedders(settings.models)
         calibration = Calibration(database)
+        generator = create_generator(settings.models.generate)
+        reranker = create_reranker(settings.models.rerank)
         storage = open_storage(settings, database)
         analytics = Analytics(database, Places(storage), settings.cache.limit_bytes)
         worker: asyncio.Task[None] | None = None
@@ -105,7 +112,12 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.embedders = embedders
             app.state.calibration = calibration
             app.state.authenticator = KeyAuthenticator(database)
-            app.state.searcher = Searcher(database, embedders, calibration, questions=QuestionCache())
+            app.state.searcher = Searcher(
+                database, embedders, calibration, reranker, questions=QuestionCache()
+            )
+            app.state.generator = generator
+            app.state.reranker = reranker
+            app.state.rag = Rag(database, app.state.searcher, generator)
             calibration.start()
             app.state.storage = storage
             await storage.start()
@@ -130,6 +142,9 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             await storage.close()
             await calibration.close()
             await embedders.close()
+            for model in (generator, reranker):
+                if model is not None:
+                    await model.close()
             await database.close()
 
     app = Litestar(

@@ -17,6 +17,8 @@ import msgspec
 from app.errors import SettingsError
 
 Provider = Literal["minilm", "ollama", "openai", "fake"]
+#: What answers questions and compares texts is not part of Lakeward: without a server there is none.
+Answerer = Literal["none", "ollama", "openai"]
 
 #: Environment names that start with LAKEWARD_ but are the client's, the tests' or the benchmarks', not settings.
 NOT_SETTINGS = frozenset({"LAKEWARD_URL", "LAKEWARD_API_KEY", "LAKEWARD_CONFIG"})
@@ -43,11 +45,24 @@ class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retries: int = 2
 
 
+class AnswererSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A model that writes answers (`models.generate`) or compares texts (`models.rerank`); as ModelSettings."""
+
+    provider: Answerer = "none"
+    model: str = ""
+    url: str | None = None
+    secret_ref: str | None = None
+    timeout_s: float = 60.0
+    retries: int = 2
+
+
 class ModelsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The provider of each kind of model. `embedders` are for indexes of other models than `embed`'s."""
 
     embed: ModelSettings = ModelSettings()
     embedders: tuple[ModelSettings, ...] = ()
+    generate: AnswererSettings = AnswererSettings()
+    rerank: AnswererSettings = AnswererSettings()
 
 
 class QuerySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

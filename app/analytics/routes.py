@@ -14,11 +14,11 @@ from app.analytics.formats import plan_format
 from app.analytics.models import QueryRequest
 from app.analytics.plan import plan_limits
 from app.analytics.service import QueryAnswer, query
-from app.analytics.streamed import StreamedResponse
 from app.db.database import Database
 from app.web.identity import Principal
 from app.web.parameters import MAX_JSON_BYTES
 from app.web.problems import problem_responses
+from app.web.streamed import StreamedResponse
 
 RESPONSES = {
     **problem_responses(404, 413, 504),

@@ -16,7 +16,7 @@ class Embedders:
 
     def __init__(self, default: Embedder, others: Sequence[Embedder] = ()) -> None:
         self.default = default
-        self._others = [default, *others]
+        self.all = [default, *others]
         self._infos: dict[int, ModelInfo] = {}
 
     async def find(self, provider: str, name: str, version: str) -> Embedder:
@@ -26,7 +26,7 @@ class Embedders:
             ConflictError: none of those that are configured and answer is of this model.
         """
         refused: list[str] = []
-        for embedder in self._others:
+        for embedder in self.all:
             try:
                 info = await self.describe(embedder)
             except LakewardError as exc:
@@ -49,10 +49,10 @@ class Embedders:
 
     async def list_infos(self) -> list[ModelInfo]:
         """Those that answer, the default first."""
-        answers = await asyncio.gather(*map(self.describe, self._others), return_exceptions=True)
+        answers = await asyncio.gather(*map(self.describe, self.all), return_exceptions=True)
         return [answer for answer in answers if isinstance(answer, ModelInfo)]
 
     async def close(self) -> None:
         """Close all of them."""
-        for embedder in self._others:
+        for embedder in self.all:
             await embedder.close()

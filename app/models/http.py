@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, suppress
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -12,12 +13,15 @@ import msgspec
 
 from app.errors import ProviderError, SettingsError
 from app.secrets import check_secret_ref, resolve_secret
-from app.settings import ModelSettings
+from app.settings import AnswererSettings, ModelSettings
 
 if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
+
+#: The setting whose provider this is, unless somebody says otherwise; messages name it.
+EMBED = "models.embed"
 
 #: 128 vectors of 4,096 components as JSON are about 11 MB; what is above this is no answer to our question.
 MAX_ANSWER_BYTES = 64 * 1024**2
@@ -40,20 +44,23 @@ class _Failure(NamedTuple):
 class ProviderClient:
     """Calls one server. The secret is read for each call and never part of a message."""
 
-    def __init__(self, settings: ModelSettings, default_url: str) -> None:
-        """No connection is made yet.
+    def __init__(
+        self, settings: ModelSettings | AnswererSettings, default_url: str, setting: str = EMBED
+    ) -> None:
+        """No connection is made yet. `setting` is where `settings` come from, for the messages.
 
         Raises:
             SettingsError: the URL or the secret's reference cannot be used.
         """
         url = settings.url or default_url
-        parts = _check_url(url)
+        self._setting = setting
+        parts = _check_url(url, setting)
         if settings.secret_ref is not None:
             check_secret_ref(settings.secret_ref)
             if parts.username is not None:
                 # httpx makes Basic credentials of them, in the place of the key.
                 raise SettingsError(
-                    "models.embed.url holds credentials, and secret_ref is set: use one of them"
+                    f"{setting}.url holds credentials, and secret_ref is set: use one of them"
                 )
         #: How messages name the server: the provider and its URL without credentials.
         self.name = f"{settings.provider} at {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -93,7 +100,7 @@ class ProviderClient:
             backoff = FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.0)
             wait_s = max(outcome.wait_s, min(backoff, MAX_WAIT_S))
             if not outcome.retried or wait_s > MAX_WAIT_S or attempt >= self._settings.retries:
-                raise ProviderError(f"{self.name}: {_redact(outcome.reason, self._hidden(secret))}")
+                raise self._error(outcome, secret)
             await asyncio.sleep(wait_s)
             attempt += 1
         return self._decode(outcome, answer)
@@ -120,15 +127,51 @@ class ProviderClient:
                 ) as response,
             ):
                 return await _read(response, self._hidden(secret))
-        except TimeoutError:
-            return _Failure(
-                f"no answer within {timeout_s:g} s; raise models.embed.timeout_s or check the server"
-            )
-        except (httpx.NetworkError, httpx.RemoteProtocolError) as exc:
-            reason = str(exc) or type(exc).__name__
-            return _Failure(f"the connection failed ({reason}); is it running? check models.embed.url", True)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
-            return _Failure(f"the call failed ({str(exc) or type(exc).__name__}); check models.embed.url")
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+            return _broken(exc, timeout_s)
+
+    async def stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[str, None]:
+        """The lines of the answer to POST `path`, as they come. The call ends when nobody asks for more.
+
+        Raises:
+            ProviderError: as `post`, but nothing is tried again; or no line within the time limit.
+        """
+        import httpx  # noqa: PLC0415  (as above)
+
+        client, secret = self._open_client(), self._secret()
+        if isinstance(client, _Failure):
+            raise self._error(client, secret)
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        timeout_s, size = self._settings.timeout_s, 0
+        try:
+            async with AsyncExitStack() as open_calls:
+                async with asyncio.timeout(timeout_s):
+                    call = client.stream("POST", self._url + path, json=body, headers=headers)
+                    response = await open_calls.enter_async_context(call)
+                    if response.status_code != 200:
+                        failure = await _read(response, self._hidden(secret))
+                        raise self._error(failure, secret)
+                lines = response.aiter_lines()
+                while True:
+                    async with asyncio.timeout(timeout_s):
+                        line = await anext(lines, None)
+                    if line is None:
+                        return
+                    size += len(line)
+                    if size > MAX_ANSWER_BYTES:
+                        raise self._error(
+                            _Failure(f"the answer is larger than {MAX_ANSWER_BYTES} bytes"), secret
+                        )
+                    yield line
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+            raise self._error(_broken(exc, timeout_s), secret) from exc
+
+    def _error(self, failure: "_Failure | bytes", secret: str | None) -> ProviderError:
+        reason = failure.reason if isinstance(failure, _Failure) else "an answer that is not one"
+        return ProviderError(self._say(_redact(reason, self._hidden(secret))))
+
+    def _say(self, reason: str) -> str:
+        return f"{self.name}: {reason.replace(EMBED, self._setting)}"
 
     def _open_client(self) -> "httpx.AsyncClient | _Failure":
         import httpx  # noqa: PLC0415  (as above)
@@ -151,8 +194,10 @@ class ProviderClient:
             return msgspec.json.decode(body, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise ProviderError(
-                f"{self.name}: the answer is not what this provider sends ({exc}); "
-                "check models.embed.url and models.embed.provider"
+                self._say(
+                    f"the answer is not what this provider sends ({exc}); "
+                    "check models.embed.url and models.embed.provider"
+                )
             ) from exc
 
     def _secret(self) -> str | None:
@@ -165,6 +210,17 @@ class ProviderClient:
 
     def _hidden(self, secret: str | None) -> tuple[str, ...]:
         return tuple(value for value in (secret, self._password) if value)
+
+
+def _broken(exc: Exception, timeout_s: float) -> _Failure:
+    import httpx  # noqa: PLC0415  (as above)
+
+    if isinstance(exc, TimeoutError):
+        return _Failure(f"no answer within {timeout_s:g} s; raise models.embed.timeout_s or check the server")
+    reason = str(exc) or type(exc).__name__
+    if isinstance(exc, httpx.NetworkError | httpx.RemoteProtocolError):
+        return _Failure(f"the connection failed ({reason}); is it running? check models.embed.url", True)
+    return _Failure(f"the call failed ({reason}); check models.embed.url")
 
 
 async def _read(response: "httpx.Response", hidden: tuple[str, ...]) -> bytes | _Failure:
@@ -221,7 +277,7 @@ def _seconds(retry_after: str | None) -> float:
         return 0.0
 
 
-def _check_url(url: str) -> SplitResult:
+def _check_url(url: str, setting: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -229,5 +285,5 @@ def _check_url(url: str) -> SplitResult:
         usable = False
     # Not repeated in the message: it may hold a password. urlsplit drops tabs and line ends, so they are asked here.
     if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
-        raise SettingsError("models.embed.url must look like https://host:port/path, without ? and #")
+        raise SettingsError(f"{setting}.url must look like https://host:port/path, without ? and #")
     return parts

@@ -1,7 +1,7 @@
 """What every embedding provider promises, and the check that holds it to that."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -44,6 +44,34 @@ class Embedder(Protocol):
 
     async def close(self) -> None:
         """Give back threads and connections. An embedder that was closed embeds nothing more."""
+        ...
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One turn of what a model is told."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Generator(Protocol):
+    """A provider that writes answers. Safe to use from several tasks at once."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        ...
+
+    def generate(self, messages: Sequence[Message], max_tokens: int) -> AsyncGenerator[str, None]:
+        """The answer in pieces, as they come; closing the generator ends the call.
+
+        Raises:
+            ProviderError: no answer, or one that breaks off.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
         ...
 
 

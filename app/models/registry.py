@@ -1,13 +1,15 @@
-"""The embedders that the settings name."""
+"""The models that the settings name."""
 
 from app.errors import SettingsError
 from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
+from app.models.generate import OllamaGenerator, OpenAIGenerator
 from app.models.minilm import NAME, MiniLMEmbedder
 from app.models.ollama import OllamaEmbedder
 from app.models.openai import OpenAIEmbedder
-from app.models.protocol import Embedder
-from app.settings import ModelSettings, ModelsSettings
+from app.models.protocol import Embedder, Generator, Reranker
+from app.models.rerank import HttpReranker
+from app.settings import AnswererSettings, ModelSettings, ModelsSettings
 
 
 def create_embedders(settings: ModelsSettings) -> Embedders:
@@ -41,3 +43,36 @@ def create_embedder(settings: ModelSettings) -> Embedder:
         f"models.embed.provider = 'minilm' has the model {NAME!r} only, not {settings.model[:60]!r}; "
         "set models.embed.provider to 'ollama' or 'openai' for another model"
     )
+
+
+def create_generator(settings: AnswererSettings) -> Generator | None:
+    """The model that writes answers, or None: there is none without a server.
+
+    Raises:
+        SettingsError: no model is named, or a URL, a secret_ref or a time limit that cannot be used.
+    """
+    if settings.provider == "none":
+        return None
+    _check_answerer(settings, "models.generate")
+    return OllamaGenerator(settings) if settings.provider == "ollama" else OpenAIGenerator(settings)
+
+
+def create_reranker(settings: AnswererSettings) -> Reranker | None:
+    """The model that compares texts, or None; errors as `create_generator`."""
+    if settings.provider == "none":
+        return None
+    _check_answerer(settings, "models.rerank")
+    if settings.provider == "ollama":
+        raise SettingsError(
+            "models.rerank.provider: Ollama has no reranking; use 'openai' with a server that answers POST /rerank"
+        )
+    return HttpReranker(settings)
+
+
+def _check_answerer(settings: AnswererSettings, setting: str) -> None:
+    if not settings.model:
+        raise SettingsError(f"{setting}.model is missing; name the model that the server has")
+    if not 0 < settings.timeout_s <= 3600 or not 0 <= settings.retries <= 10:
+        raise SettingsError(
+            f"{setting}.timeout_s must be above 0 and at most 3600, and retries between 0 and 10"
+        )

@@ -270,8 +270,20 @@ class HitRow(msgspec.Struct, frozen=True):
 
     stale_rows: int
     doc_key: str | None
+    chunk_id: int | None
     chunk_no: int | None
     distance: float | None
     score: float | None
     text: str | None
+    start_at: int | None
+    end_at: int | None
     metadata: dict[str, Any] | None
+
+
+class Passage(msgspec.Struct, frozen=True):
+    """A hit with where it is: its chunk, and its characters in the row's text."""
+
+    hit: Hit
+    chunk_id: int
+    start: int
+    end: int

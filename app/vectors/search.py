@@ -22,6 +22,7 @@ from app.vectors.models import (
     Freshness,
     Hit,
     HitRow,
+    Passage,
     Recall,
     SearchAnswer,
     SearchRequest,
@@ -30,7 +31,7 @@ from app.vectors.models import (
 from app.vectors.near import Ground
 from app.vectors.plan import plan_candidates, plan_search, plan_vector
 from app.vectors.router import Choice, plan_choice
-from app.vectors.statements import hits_sql
+from app.vectors.statements import hits_sql, there_statement
 
 QUERIES = load_queries(__file__)
 
@@ -66,6 +67,10 @@ class Searcher:
             NotFoundError: no such index.
             ProviderError: the model did not embed the query.
         """
+        return (await self.find(scope, profile, request)).answer
+
+    async def find(self, scope: Scope, profile: str | None, request: SearchRequest) -> "Found":
+        """As `search`, with where in its row each hit is."""
         started = time.perf_counter()
         request = plan_search(request)
         route = await self._route(scope, profile, request.index)
@@ -89,10 +94,11 @@ class Searcher:
         if request.mode != "text" and choice.method != "exact" and _count(rows) < k:
             choice = Choice("exact")
             rows = await attempt.fetch(choice, parameters)
-        hits = [_hit(row) for row in rows if row.chunk_no is not None]
+        passages = [_passage(row) for row in rows if row.chunk_id is not None]
         if reranker is not None:
-            hits = await _rerank(reranker, request.query or "", hits, request.k)
-        return _answer(profile, route, request, choice, rows[0].stale_rows, hits, started)
+            passages = await _rerank(reranker, request.query or "", passages, request.k)
+        answer = _answer(profile, route, request, choice, rows[0].stale_rows, passages, started)
+        return Found(scope, route, answer, passages)
 
     def _find_reranker(self, request: SearchRequest) -> Reranker | None:
         if request.rerank and self._reranker is None:
@@ -152,6 +158,30 @@ class Searcher:
         )
 
 
+class Found:
+    """What a search found, and whether it is still there."""
+
+    def __init__(
+        self, scope: Scope, route: SearchRoute, answer: SearchAnswer, passages: list[Passage]
+    ) -> None:
+        self.answer = answer
+        self.passages = passages
+        self.source = route.source
+        self._scope = scope
+        self._route = route
+
+    async def list_there(self) -> list[Passage]:
+        """The passages that the reader may still see, as they were: what changed has other chunks now."""
+        statement = there_statement(self._route.table_name, hits_sql(self._route))
+        chunks = [passage.chunk_id for passage in self.passages]
+        there = {row.chunk_id for row in await self._scope.fetch(_There, statement, {"chunks": chunks})}
+        return [passage for passage in self.passages if passage.chunk_id in there]
+
+
+class _There(msgspec.Struct, frozen=True):
+    chunk_id: int
+
+
 class _Source(msgspec.Struct, frozen=True):
     name: str
     bound: bool
@@ -163,16 +193,20 @@ def _hash(request: SearchRequest) -> str:
 
 
 def _count(rows: list[HitRow]) -> int:
-    return len(rows) - (rows[0].chunk_no is None)
+    return len(rows) - (rows[0].chunk_id is None)
 
 
-async def _rerank(reranker: Reranker, query: str, hits: list[Hit], k: int) -> list[Hit]:
+async def _rerank(reranker: Reranker, query: str, passages: list[Passage], k: int) -> list[Passage]:
     """The best k by the reranker; its scores take the place of the search's."""
-    if not hits:
-        return hits
-    scores = await reranker.rerank(query, [hit.text for hit in hits])
-    scored = [msgspec.structs.replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
-    return sorted(scored, key=lambda hit: -hit.score)[:k]
+    if not passages:
+        return passages
+    scores = await reranker.rerank(query, [passage.hit.text for passage in passages])
+    replace = msgspec.structs.replace
+    scored = [
+        replace(passage, hit=replace(passage.hit, score=score))
+        for passage, score in zip(passages, scores, strict=True)
+    ]
+    return sorted(scored, key=lambda passage: -passage.hit.score)[:k]
 
 
 def _answer(
@@ -181,7 +215,7 @@ def _answer(
     request: SearchRequest,
     choice: Choice,
     stale_rows: int,
-    hits: list[Hit],
+    passages: list[Passage],
     started: float,
 ) -> SearchAnswer:
     measured = route.measured.get(str(choice.ef_search)) if choice.method == "hnsw" else None
@@ -191,19 +225,19 @@ def _answer(
         index=route.name,
         method=choice.method if request.mode == "vector" else request.mode,
         k=request.k,
-        returned=len(hits),
+        returned=len(passages),
         truncated=False,
         stale_rows=stale_rows,
         freshness=Freshness("stale" if stale_rows else "current", route.last_embedded_at),
         recall=msgspec.convert(measured, Recall) if measured and by_vector else None,
         model=route.model_name,
         duration_ms=round((time.perf_counter() - started) * 1000, 3),
-        hits=hits,
+        hits=[passage.hit for passage in passages],
     )
 
 
-def _hit(row: HitRow) -> Hit:
-    return Hit(
+def _passage(row: HitRow) -> Passage:
+    hit = Hit(
         doc_key=row.doc_key,
         chunk_no=row.chunk_no or 0,
         score=row.score or 0.0,
@@ -211,3 +245,4 @@ def _hit(row: HitRow) -> Hit:
         text=row.text or "",
         metadata=row.metadata or {},
     )
+    return Passage(hit, row.chunk_id or 0, row.start_at or 0, row.end_at or 0)

@@ -71,7 +71,8 @@ def search_statement(
         sql.SQL(
             "with near as materialized ({near}), "
             "hit as materialized ("
-            "select shown.doc_key, n.chunk_no, n.distance, n.score, t.content as text, shown.metadata "
+            "select shown.doc_key, n.chunk_id, n.chunk_no, n.distance, n.score, t.content as text, "
+            "t.start_at, t.end_at, shown.metadata "
             "from near n join {text} t on t.chunk_id = n.chunk_id "
             # a join cannot look into a barrier view by its index, a condition inside it can; offset 0 keeps it inside
             "cross join lateral (select h.doc_key, h.metadata from {hits} h where h.chunk_id = n.chunk_id offset 0) "
@@ -80,7 +81,7 @@ def search_statement(
             "lakeward.append_audit('search', {index_name}, array[{source}], %(sha256)s, found.rows, found.keys, "
             "extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok') end as done "
             "from (select count(*) as rows, array_agg(hit.doc_key order by hit.distance) as keys from hit) found) "
-            "select stale.stale_rows, hit.doc_key, hit.chunk_no, hit.distance, hit.score, hit.text, hit.metadata "
+            "select stale.stale_rows, hit.* "
             "from (select count(*) as stale_rows from (select from {pending} limit 10000) p) stale "
             "join recorded on recorded.done left join hit on true "
             "order by hit.score desc, hit.distance"
@@ -94,6 +95,19 @@ def search_statement(
             source=sql.Literal(source),
             record_from=sql.Literal(record_from),
         )
+        .as_bytes(None)
+    )
+
+
+@lru_cache(maxsize=4096)
+def there_statement(table_name: str, hits: str) -> bytes:
+    """Of the chunks `%(chunks)s` those that are still there, and still the reader's to see."""
+    return (
+        sql.SQL(
+            "select h.chunk_id from {hits} h join {text} t on t.chunk_id = h.chunk_id "
+            "where h.chunk_id = any(%(chunks)s::bigint[])"
+        )
+        .format(hits=sql.SQL(hits), text=table(table_name, "_text"))  # made of identifiers only
         .as_bytes(None)
     )
 

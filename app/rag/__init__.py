@@ -1,0 +1,1 @@
+"""Questions answered from rows: retrieval under a profile, then a model, with citations that are checked."""
