@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "index": ("app.cli.vectors", "Create, list, show and delete vector indexes."),
     "job": ("app.cli.vectors", "List, show and cancel jobs."),
     "search": ("app.cli.vectors", "Search an index as a profile."),
+    "ask": ("app.cli.ask", "Answer a question from an index as a profile, with citations."),
     "trial": ("app.cli.trials", "Measure HNSW configs, find the best, autotune; eval sets."),
     "query": ("app.cli.query", "Run one analytic SELECT."),
     "role": ("app.cli.roles", "Create, list, show and delete access roles: who sees what as it is."),

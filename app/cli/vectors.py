@@ -1,5 +1,6 @@
 """index, job, search."""
 
+import json
 from typing import Any
 
 import rich_click as click
@@ -213,19 +214,44 @@ def cancel_job(session: Session, job_id: str) -> None:
 @click.argument("index_name", metavar="INDEX")
 @click.argument("text")
 @click.option("-k", "k", type=int, default=10, show_default=True, help="How many hits.")
+@click.option(
+    "--mode", type=click.Choice(["vector", "text", "hybrid"]), help="By meaning, words, or both. [vector]"
+)
+@click.option("--filter", "wanted", metavar="JSON", help='What the rows must have: {"year": {"$gte": 2020}}.')
+@click.option("--rerank", is_flag=True, help="Let models.rerank order the hits.")
 @connected()
-def search(session: Session, profile: str, index_name: str, text: str, k: int) -> None:
-    """Search an index by meaning, as the reader of PROFILE."""
-    answer = session.api.post(
-        f"/vectors/profile/{segment(profile)}/search", {"index": index_name, "query": text, "k": k}
-    )
+def search(
+    session: Session,
+    profile: str,
+    index_name: str,
+    text: str,
+    k: int,
+    mode: str | None,
+    wanted: str | None,
+    rerank: bool,
+) -> None:
+    """Search an index, as the reader of PROFILE."""
+    body: Document = {"index": index_name, "query": text, "k": k}
+    if mode is not None:
+        body["mode"] = mode
+    if wanted is not None:
+        body["filter"] = _read_filter(wanted)
+    if rerank:
+        body["rerank"] = True
+    answer = session.api.post(f"/vectors/profile/{segment(profile)}/search", body)
     if session.as_json:
         show_json(answer)
         return
     rows = ([f"{hit['score']:.3f}", hit["doc_key"], excerpt(hit["text"])] for hit in answer["hits"])
     show_table(["score#", "key", "text"], rows, none="no hits")
+    recall = answer.get("recall")
+    worth = (
+        f", recall@{recall['k']} {recall['recall']:.2f} ({recall['low']:.2f}–{recall['high']:.2f})"
+        if recall
+        else ""
+    )
     say(
-        f"{answer['returned']} of {answer['k']} asked for, {answer['method']}, {answer['model']}, "
+        f"{answer['returned']} of {answer['k']} asked for, {answer['method']}{worth}, {answer['model']}, "
         f"{duration(answer['duration_ms'])}",
         "dim",
     )
@@ -233,3 +259,13 @@ def search(session: Session, profile: str, index_name: str, text: str, k: int) -
         note("there are fewer hits here than could be found (truncated)")
     if answer["stale_rows"]:
         note(f"{answer['stale_rows']:,} rows are not embedded yet: run index create again")
+
+
+def _read_filter(text: str) -> Document:
+    try:
+        wanted = json.loads(text)
+    except ValueError:
+        wanted = None
+    if not isinstance(wanted, dict):
+        raise click.UsageError('--filter needs a JSON object, as in \'{"state": "open"}\'')
+    return wanted

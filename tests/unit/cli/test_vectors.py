@@ -88,6 +88,24 @@ def test_search_shows_hits_and_says_how_good_they_are(fake, run):
     assert run("search", "p", "notes_v1", "a question", "--json").document == ANSWER
 
 
+def test_a_search_may_ask_for_words_and_rows_and_says_what_it_is_worth(fake, run):
+    recall = {"recall": 0.93, "low": 0.9, "high": 0.96, "k": 10, "queries": 40, "at": "2026-01-01T00:00:00Z"}
+    fake.answer("POST", "/vectors/profile/p/search", {**ANSWER, "recall": recall})
+    wanted = '{"year": {"$gte": 2020}}'
+    outcome = run("search", "p", "notes_v1", "q", "--mode", "hybrid", "--filter", wanted, "--rerank")
+    assert fake.last.document == {
+        "index": "notes_v1",
+        "query": "q",
+        "k": 10,
+        "mode": "hybrid",
+        "filter": {"year": {"$gte": 2020}},
+        "rerank": True,
+    }
+    assert "recall@10 0.93 (0.90–0.96)" in outcome.out
+    outcome = run("search", "p", "notes_v1", "q", "--filter", "year=2020")
+    assert outcome.code == 2 and "JSON object" in outcome.err
+
+
 def test_a_refusal_says_what_is_allowed(fake, run):
     fake.problem(
         "POST", "/vectors/profile/p/search", 403, "profile_not_bound", "not bound", allowed_bindings=["a"]
