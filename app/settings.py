@@ -35,10 +35,14 @@ class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One model provider. `secret_ref` is `env:NAME` or `file:/path` (mode 0600), never the secret."""
+    """One model provider. `secret_ref` is `env:NAME` or `file:/path` (mode 0600), never the secret.
+
+    `precision` is minilm's: int8 takes half the time, and its vectors are another version's.
+    """
 
     provider: Provider = "minilm"
     model: str = "all-MiniLM-L6-v2"
+    precision: Literal["fp32", "int8"] = "fp32"
     url: str | None = None
     secret_ref: str | None = None
     timeout_s: float = 30.0

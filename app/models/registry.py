@@ -1,10 +1,13 @@
 """The models that the settings name."""
 
+import msgspec
+
 from app.errors import SettingsError
 from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.models.generate import OllamaGenerator, OpenAIGenerator
 from app.models.minilm import NAME, MiniLMEmbedder
+from app.models.minilm_graph import Precision
 from app.models.ollama import OllamaEmbedder
 from app.models.openai import OpenAIEmbedder
 from app.models.protocol import Embedder, Generator, Reranker
@@ -13,10 +16,21 @@ from app.settings import AnswererSettings, ModelSettings, ModelsSettings
 
 
 def create_embedders(settings: ModelsSettings) -> Embedders:
-    """models.embed, which new indexes use, and models.embedders; errors as `create_embedder`."""
-    return Embedders(
-        create_embedder(settings.embed), [create_embedder(other) for other in settings.embedders]
-    )
+    """models.embed, which new indexes use, and models.embedders; errors as `create_embedder`.
+
+    Each is made once, however often it is named. Where minilm is one, its other precision is another: indexes made
+    with either are searched and refreshed, whichever new ones get. It is not loaded before such an index needs it.
+    """
+    named = [settings.embed, *settings.embedders]
+    both: tuple[Precision, ...] = ("fp32", "int8")
+    for minilm in [model for model in named if model.provider == "minilm"]:
+        named += [msgspec.structs.replace(minilm, precision=precision) for precision in both]
+    made: dict[object, Embedder] = {}
+    for model in named:
+        key = ("minilm", model.precision) if model.provider == "minilm" else model
+        made.setdefault(key, create_embedder(model))
+    default, *others = made.values()
+    return Embedders(default, others)
 
 
 def create_embedder(settings: ModelSettings) -> Embedder:
@@ -24,15 +38,19 @@ def create_embedder(settings: ModelSettings) -> Embedder:
 
     Raises:
         SettingsError: a model that `minilm` does not have, a URL or a secret_ref that cannot be used,
-            a time limit or a number of retries out of range.
+            a time limit or a number of retries out of range, or a precision that only minilm has.
     """
     if not 0 < settings.timeout_s <= 3600 or not 0 <= settings.retries <= 10:
         raise SettingsError(
             "models.embed.timeout_s must be above 0 and at most 3600, and retries between 0 and 10"
         )
+    if settings.precision != "fp32" and settings.provider != "minilm":
+        raise SettingsError(
+            f"models.embed.precision = {settings.precision!r} is minilm's; leave it out for {settings.provider}"
+        )
     match settings.provider:
         case "minilm" if settings.model == NAME:
-            return MiniLMEmbedder()
+            return MiniLMEmbedder(precision=settings.precision)
         case "ollama":
             return OllamaEmbedder(settings)
         case "openai":

@@ -32,8 +32,15 @@ def embedder():
     asyncio.run(embedder.close())
 
 
+@pytest.fixture(scope="module")
+def int8():
+    embedder = MiniLMEmbedder(precision="int8")
+    yield embedder
+    asyncio.run(embedder.close())
+
+
 @needs_weights
-def test_sentences_have_the_cosines_of_the_reference(embedder):
+def test_sentences_have_the_cosines_of_the_reference(embedder, int8):
     """The widget of the upstream model's page; values of sentence-transformers to five digits."""
     texts = [
         "That is a happy person",
@@ -43,6 +50,7 @@ def test_sentences_have_the_cosines_of_the_reference(embedder):
     ]
     vectors = asyncio.run(embedder.embed(texts))
     np.testing.assert_allclose(vectors[0] @ vectors[1:].T, [0.69458, 0.94291, 0.25688], atol=1e-4)
+    assert 0.99 < (asyncio.run(int8.embed(texts)) * vectors).sum(axis=1).mean() < 0.9999
 
 
 @needs_weights
@@ -62,7 +70,9 @@ def test_dictionary_entries_have_the_reference_vectors(embedder):
 
 
 @needs_weights
-def test_a_text_has_the_same_vector_alone_and_among_others(embedder, monkeypatch):
+@pytest.mark.parametrize("precision", ["embedder", "int8"])
+def test_a_text_has_the_same_vector_alone_and_among_others(precision, request, monkeypatch):
+    embedder = request.getfixturevalue(precision)
     monkeypatch.setattr(minilm, "TEXTS_PER_WINDOW", 8)
     texts = ["word " * (n % 9 * 20) + str(n) for n in range(20)]
     together = asyncio.run(embedder.embed(texts))
@@ -127,7 +137,9 @@ def test_a_query_does_not_wait_for_the_thread_of_the_batches(embedder):
 
 
 @needs_weights
-def test_the_version_is_of_the_weights(embedder):
+def test_the_version_is_of_the_weights_and_nothing_is_loaded_to_say_it():
+    embedder, other = MiniLMEmbedder(), MiniLMEmbedder(precision="int8")
+    assert asyncio.run(other.describe()).version == "53aa51172d14-int8"
     info = asyncio.run(embedder.describe())
     assert (info.provider, info.name, info.version, info.dimensions) == (
         "minilm",
@@ -135,6 +147,7 @@ def test_the_version_is_of_the_weights(embedder):
         "53aa51172d14",
         384,
     )
+    assert embedder._model is None and other._model is None
 
 
 def test_no_text_is_no_row_and_loads_nothing():

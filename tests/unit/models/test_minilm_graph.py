@@ -6,7 +6,17 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from app.models.minilm_graph import EPSILON, HEADS, HIDDEN, LAYERS, MAX_TOKENS, create_graph
+from app.models.minilm_graph import (
+    EPSILON,
+    HEADS,
+    HIDDEN,
+    LAYERS,
+    MAX_ACTIVATION,
+    MAX_TOKENS,
+    MAX_WEIGHT,
+    ZERO,
+    create_graph,
+)
 
 WORDS, WIDE = 40, 1536
 erf = np.vectorize(math.erf, otypes=[float])
@@ -39,14 +49,23 @@ def tensors():
 
 @pytest.fixture(scope="module")
 def session(tensors):
-    graph = create_graph(lambda name: tensors[name].copy())
+    return open_session(tensors, "fp32")
+
+
+@pytest.fixture(scope="module")
+def integers(tensors):
+    return open_session(tensors, "int8")
+
+
+def open_session(tensors, precision):
+    graph = create_graph(lambda name: tensors[name].copy(), precision)
     options = onnxruntime.SessionOptions()
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(weight) for weight in graph.weights.values()]
     options.add_external_initializers(list(graph.weights), values)
     session = onnxruntime.InferenceSession(graph.model, options, providers=["CPUExecutionProvider"])
     # The loader drops the weights once there is a session: it must have copied them.
     for weight in graph.weights.values():
-        weight[...] = np.nan
+        weight[...] = 99
     return session
 
 
@@ -105,3 +124,22 @@ def test_the_longest_text_fits(session):
     vectors = run(session, [[1 + n % (WORDS - 1) for n in range(MAX_TOKENS)]])
     assert vectors.shape == (1, HIDDEN)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_integers_are_near_bert(integers, tensors):
+    texts = [[1, 2, 3, 4, 5, 6, 7], [9, 8], [30]]
+    expected = np.stack([bert(tensors, text) for text in texts])
+    cosines = (run(integers, texts) * expected).sum(axis=1)
+    assert cosines.min() > 0.995
+
+
+def test_a_text_has_the_same_integers_whatever_is_beside_it(integers, session):
+    """Scales of a whole batch would move them by a thousandth."""
+    alone = run(integers, [[5, 6, 7]])[0]
+    others = run(integers, [[5, 6, 7], [1] * 60, [2, 30, 31, 32] * 9])[0]
+    np.testing.assert_allclose(others, alone, atol=2e-6)
+    assert abs(alone - run(session, [[5, 6, 7]])[0]).max() > 1e-4
+
+
+def test_a_weight_and_an_activation_fill_sixteen_bits_and_no_more():
+    assert 2 * MAX_WEIGHT * (ZERO + MAX_ACTIVATION) < 2**15 <= 2 * (MAX_WEIGHT + 2) * (ZERO + MAX_ACTIVATION)

@@ -5,11 +5,11 @@ import pytest
 
 from app.errors import SettingsError
 from app.models.fake import FakeEmbedder
-from app.models.minilm import MiniLMEmbedder
+from app.models.minilm import INFO, INT8, MiniLMEmbedder
 from app.models.ollama import OllamaEmbedder
 from app.models.openai import OpenAIEmbedder
-from app.models.registry import create_embedder
-from app.settings import ModelSettings
+from app.models.registry import create_embedder, create_embedders
+from app.settings import ModelSettings, ModelsSettings
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,7 @@ def test_each_provider_is_made_without_being_called(settings, kind):
         (ModelSettings(timeout_s=0), "timeout_s"),
         (ModelSettings(timeout_s=float("nan")), "timeout_s"),
         (ModelSettings(retries=-1), "retries"),
+        (ModelSettings(provider="ollama", model="m", precision="int8"), "precision"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(settings, named):
@@ -49,3 +50,22 @@ def test_no_engine_is_imported_before_it_is_needed():
         "print([name for name in heavy if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+async def test_an_index_of_either_precision_finds_the_one_session_of_it() -> None:
+    named = (ModelSettings(), ModelSettings(provider="fake"), ModelSettings(precision="int8", timeout_s=5))
+    for embed in (ModelSettings(), ModelSettings(precision="int8")):
+        embedders = create_embedders(ModelsSettings(embed=embed, embedders=named))
+        wanted = INFO if embed.precision == "fp32" else INT8
+        assert await embedders.describe(embedders.default) == wanted
+        for info in (INFO, INT8):
+            embedder = await embedders.find(info.provider, info.name, info.version)
+            assert await embedder.describe() == info
+        providers = [info.provider for info in await embedders.list_infos()]
+        assert sorted(providers) == ["fake", "minilm", "minilm"]
+        await embedders.close()
+
+
+async def test_without_minilm_there_is_none() -> None:
+    embedders = create_embedders(ModelsSettings(embed=ModelSettings(provider="fake")))
+    assert [info.provider for info in await embedders.list_infos()] == ["fake"]
