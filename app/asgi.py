@@ -46,6 +46,7 @@ from app.tombstones.routes import router as tombstones_router
 from app.trials.bench import sweep_copies
 from app.trials.routes import router as trials_router
 from app.vectors.calibration import Calibration
+from app.vectors.refresh_routes import router as refresh_router
 from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
 from app.versions.routes import router as versions_router
@@ -76,6 +77,7 @@ ROUTERS = [
     vectors_router,
     rag_router,
     ai_router,
+    refresh_router,
     trials_router,
     versions_router,
     analytics_router,

@@ -20,6 +20,7 @@ from app.storage.tasks import register as register_storage
 from app.tombstones.erasure_tasks import register as register_erasure
 from app.trials.bench import sweep_copies
 from app.trials.tasks import register as register_trials
+from app.vectors.refresh import defer_due as defer_refreshes
 from app.vectors.tasks import register as register_vectors
 from app.versions.tasks import register as register_versions
 
@@ -31,6 +32,8 @@ PARTITIONS_S = 3600.0
 COMPACTION_S = 3600.0
 #: How often it is looked for copies of trials that nobody works on any more.
 COPIES_S = 60.0
+#: How often it is looked for indexes that are to be refreshed.
+REFRESH_S = 30.0
 #: How often it is looked for people's sessions that sit in an open transaction.
 IDLE_S = 60.0
 
@@ -51,6 +54,7 @@ def build_queue(database: Database, embedders: Embedders, settings: Settings, st
     queue.repeat("compaction", COMPACTION_S, lambda: defer_due(database))
     queue.repeat("orphans", COMPACTION_S, lambda: remove_orphans(database, places))
     queue.repeat("trial copies", COPIES_S, lambda: sweep_copies(database))
+    queue.repeat("refresh", REFRESH_S, lambda: defer_refreshes(database))
     queue.repeat("idle logins", IDLE_S, lambda: end_idle_users(database))
     return queue
 

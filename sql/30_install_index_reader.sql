@@ -51,8 +51,8 @@ begin
   execute format('alter view vec.%I owner to %I', hits, lakeward.role_of('gate'));
   execute format('grant select on vec.%I to %I', target.chunks || '_text', target.role_name);
   execute format('grant select (chunk_id, chunk_no, embedding) on vec.%I to %I', target.chunks, target.role_name);
-  -- enough for count(*), and no row key can be read
-  execute format('grant select (seq) on vec.%I to %I', target.chunks || '_pending', target.role_name);
+  -- enough for count(*) and since when, and no row key can be read
+  execute format('grant select (seq, since) on vec.%I to %I', target.chunks || '_pending', target.role_name);
   insert into lakeward.index_reader (index_id, binding_id, role_name)
   values (install_index_reader.index_id, install_index_reader.binding_id, target.role_name);
 end $$;

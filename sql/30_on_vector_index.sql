@@ -1,6 +1,7 @@
 -- An index is a row; its tables, its triggers on the dataset and its readers' rights follow it.
 -- vec.<index> is narrow (vectors inline), vec.<index>_text holds what a hit shows, vec.<index>_pending the row keys
--- that have no current chunks: what indexing still has to do, and what `stale_rows` counts. vec.<index>_source is the
+-- that have no current chunks: what indexing still has to do, and what `stale_rows` counts; one with a `reason` was set
+-- aside, because the model refuses its text. vec.<index>_source is the
 -- owner's view of what there is to embed: the texts as the index's relation shows them, by raw row key.
 create or replace function lakeward.on_vector_index() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -54,15 +55,16 @@ begin
   perform lakeward.install_words(item.id);
   perform lakeward.install_text_policy(item.id);
   execute format(
-    'create table vec.%I (row_key %s primary key, seq bigint generated always as identity)',
-    item.table_name || '_pending', key_type
+    'create table vec.%I (row_key %s primary key, seq bigint generated always as identity, '
+    'since timestamptz not null default now(), reason text)', item.table_name || '_pending', key_type
   );
+  perform lakeward.index_texts(item.table_name);
   execute format(
     'create view vec.%I as %s', item.table_name || '_source',
     lakeward.index_source_sql(item.id, format('lake.%I', base.table_name))
   );
   execute format('grant select on vec.%I, vec.%I to %I', item.table_name, item.table_name || '_text', steward);
-  execute format('grant select (seq) on vec.%I to %I', item.table_name || '_pending', steward);
+  execute format('grant select (seq, since, reason) on vec.%I to %I', item.table_name || '_pending', steward);
   -- for the views of hits, which are the gate's
   execute format('grant select on vec.%I to %I', item.table_name, lakeward.role_of('gate'));
   for reader in select b.id from lakeward.binding b where b.relation_id = item.relation_id loop

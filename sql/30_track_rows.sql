@@ -3,7 +3,8 @@
 -- text as the relation shows it, so an update of other columns touches nothing. The dataset is stale when one of its own
 -- indexes has to embed something: what a view's index has to do is no matter of the dataset's readers.
 -- The indexing job takes a row out of _pending and writes its chunks in one transaction. So _pending is asked first: that
--- waits for such a transaction, and the next statement sees what it wrote.
+-- waits for such a transaction, and the next statement sees what it wrote. Several are locked in the order of the row key, as
+-- the job locks them, or each could wait for the other.
 create or replace function lakeward.track_rows() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -14,14 +15,17 @@ declare
   waiting bigint := 0;
 begin
   select i.* into strict item from lakeward.vector_index i where i.id = tg_argv[0]::bigint;
+  if tg_op <> 'INSERT' then
+    execute format(
+      'select from vec.%I p where p.row_key in (select o.%I from old_rows o) order by p.row_key for update',
+      item.table_name || '_pending', item.row_key
+    );
+  end if;
   if tg_op = 'UPDATE' then
     o := lakeward.index_source_sql(item.id, 'old_rows');
     n := lakeward.index_source_sql(item.id, 'new_rows');
     select string_agg(format('n.t%1$s is not distinct from o.t%1$s', i), ' and ') into same
     from generate_subscripts(item.text_columns, 1) i;
-    execute format(
-      'select from vec.%I p join old_rows o on o.%I = p.row_key for update of p', item.table_name || '_pending', item.row_key
-    );
     execute format(
       'with o as (%1$s), n as (%2$s), changed as (select o.row_key from o where not exists '
       '(select from n where n.row_key = o.row_key and %3$s)), '
@@ -51,6 +55,8 @@ begin
     get diagnostics waiting = row_count;
   end if;
   if waiting > 0 then
+    -- the job calls the dataset fresh only while nobody holds this (app/vectors/indexing.py)
+    perform pg_advisory_xact_lock_shared(hashtextextended('lakeward.stale', item.relation_id));
     update lakeward.dataset set embedding_stale_since = now() where id = item.relation_id and embedding_stale_since is null;
   end if;
   return null;

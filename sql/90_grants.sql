@@ -71,7 +71,8 @@ begin
   grant execute on function lakeward.whoami(), lakeward.search(text, real [], integer),
     lakeward.similar(text, text, integer), lakeward.search_route(text),
     lakeward.find_hits(text, text, real [], bigint [], integer, text []),
-    lakeward.record_read(bigint, bigint), lakeward.match_words(bigint, text, integer) to public;
+    lakeward.record_read(bigint, bigint), lakeward.match_words(bigint, text, integer),
+    lakeward.pending_rows(text) to public;
 
   -- the queue is the service's own; no reader has a right there
   execute format('grant usage on schema jobs to %I', service);

@@ -69,6 +69,7 @@ async def update_metadata(scope: Scope, name: str, request: MetadataRequest) -> 
                 "id": dataset.id,
                 "row_key": None,
                 "embedding_refresh_policy": None,
+                "embedding_refresh_s": None,
                 "description": request.description,
                 "owner": request.owner,
                 "tags": request.tags,

@@ -23,6 +23,8 @@ ColumnType = Literal[
 #: How sensitive a column is; nobody but an admin sees one that is unclassified.
 LEVELS = ("public", "internal", "confidential", "restricted", "unclassified")
 RefreshPolicy = Literal["manual", "on_append", "scheduled"]
+#: How often a scheduled refresh looks for rows to embed, in seconds.
+RefreshSeconds = Annotated[int, msgspec.Meta(ge=60, le=31_536_000)]
 ShortText = Annotated[str, msgspec.Meta(max_length=200)]
 LongText = Annotated[str, msgspec.Meta(max_length=10_000)]
 
@@ -45,6 +47,7 @@ class DatasetRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sensitivity: ShortText | None = None
     tags: Annotated[list[ShortText], msgspec.Meta(max_length=100)] | None = None
     embedding_refresh_policy: RefreshPolicy | None = None
+    embedding_refresh_s: RefreshSeconds | None = None
     columns: Annotated[list[ColumnRequest], msgspec.Meta(min_length=1, max_length=1500)] | None = None
 
 
@@ -99,6 +102,7 @@ class Dataset(msgspec.Struct, frozen=True):
     last_embedded_at: datetime | None
     embedding_stale_since: datetime | None
     embedding_refresh_policy: RefreshPolicy
+    embedding_refresh_s: int
     created_at: datetime
     updated_at: datetime
 

@@ -1,7 +1,8 @@
 -- manifests --
 -- The datasets the scope's role may see, by name, keyset by name; one when `name` is given.
 select d.name, d.home, d.row_key, d.row_count, d.description, d.owner, d.sensitivity, d.tags, d.lineage,
-  d.version, d.last_embedded_at, d.embedding_stale_since, d.embedding_refresh_policy, d.created_at, d.updated_at,
+  d.version, d.last_embedded_at, d.embedding_stale_since, d.embedding_refresh_policy, d.embedding_refresh_s,
+  d.created_at, d.updated_at,
   -- a reader's are those of its own view, with the types they have there
   coalesce((
     select jsonb_agg(jsonb_build_object(
@@ -50,6 +51,7 @@ update lakeward.dataset set
   sensitivity = coalesce(%(sensitivity)s, sensitivity),
   tags = coalesce(%(tags)s, tags),
   embedding_refresh_policy = coalesce(%(embedding_refresh_policy)s, embedding_refresh_policy),
+  embedding_refresh_s = coalesce(%(embedding_refresh_s)s, embedding_refresh_s),
   updated_at = now()
 where id = %(id)s;
 

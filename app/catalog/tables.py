@@ -48,9 +48,11 @@ dataset = Table(
     Column("last_embedded_at", DateTime(timezone=True)),
     Column("embedding_stale_since", DateTime(timezone=True)),
     Column("embedding_refresh_policy", Text, nullable=False, server_default="manual"),
+    Column("embedding_refresh_s", Integer, nullable=False, server_default="3600"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=NOW),
     ForeignKeyConstraint(["id", "name"], ["relation.id", "relation.name"], ondelete="CASCADE"),
+    CheckConstraint("embedding_refresh_s between 60 and 31536000", name="embedding_refresh_s_check"),
     CheckConstraint("home in ('table', 'bucket')", name="home_check"),
     CheckConstraint(
         "embedding_refresh_policy in ('manual', 'on_append', 'scheduled')",

@@ -44,6 +44,10 @@ order by i.name;
 -- The one journal entry of a load.
 select lakeward.append_journal('load', %(dataset)s, null, null, null, %(source)s);
 
+-- defer_refresh --
+-- Indexes that are refreshed on append: the job exists when the rows do.
+select lakeward.defer_refresh(%(dataset_id)s, %(created_by)s);
+
 -- awaited_uploads --
 -- Uploads that a job still has to load.
 select args ->> 'path' from lakeward.job where kind = 'ingest' and state in ('queued', 'running');

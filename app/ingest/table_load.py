@@ -37,6 +37,8 @@ async def publish_to_table(
     else:
         rows = await transaction.fetch_value(statements.count_rows(dataset.name))
     await record_load(transaction, dataset, plan, loaded, load_plan.row_key, rows)
+    refresh = {"dataset_id": dataset.id, "created_by": plan.principal}
+    await transaction.execute(QUERIES["defer_refresh"], refresh)
     if not as_loaded:
         await transaction.execute(statements.analyze(dataset.name))
     return loaded, tombstoned

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from app.catalog.models import RefreshPolicy, RefreshSeconds
 from app.vectors.filter import Field
 
 IndexState = Literal["live", "shadow", "retired"]
@@ -18,13 +19,18 @@ class ChunkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IndexRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An index to build over a dataset; the name defaults to `{source}_v1`."""
+    """An index to build over a dataset; the name defaults to `{source}_v1`.
+
+    Without a `refresh_policy` the dataset's counts; `refresh_s` is how often a scheduled one looks for rows.
+    """
 
     source: str
     text_columns: Annotated[list[str], msgspec.Meta(min_length=1, max_length=50)]
     name: str | None = None
     chunk: ChunkConfig = ChunkConfig()
     model: str | None = None
+    refresh_policy: RefreshPolicy | None = None
+    refresh_s: RefreshSeconds | None = None
 
 
 class IndexAccepted(msgspec.Struct, frozen=True):
@@ -88,6 +94,8 @@ class VectorIndex(msgspec.Struct, frozen=True):
     freshness: IndexFreshness
     created_at: datetime
     versions: list[IndexVersion] = []
+    refresh_policy: RefreshPolicy | None = None
+    refresh_s: int | None = None
 
 
 class IndexRow(msgspec.Struct, frozen=True):
@@ -111,6 +119,8 @@ class IndexRow(msgspec.Struct, frozen=True):
     created_at: datetime
     last_embedded_at: datetime | None
     table_name: str
+    refresh_policy: RefreshPolicy | None
+    refresh_s: int | None
 
 
 class IndexSource(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 -- The indexes the scope's role may see, by name; keyset by name.
 select i.id, i.name, r.name as source, i.row_key, i.text_columns, i.chunk_size, i.chunk_overlap, i.provider,
   i.model_name, i.model_version, i.dimensions, i.created_at, i.last_embedded_at, i.table_name,
+  i.refresh_policy, i.refresh_s,
   (
     select format_type(a.atttypid, null) from pg_attribute a
     where a.attrelid = to_regclass(format('vec.%%I', i.table_name)) and a.attname = 'row_key'
@@ -39,6 +40,10 @@ insert into lakeward.vector_index (
   %(model_version)s, %(dimensions)s, %(row_key)s
 );
 
+-- set_refresh_policy --
+update lakeward.vector_index set refresh_policy = coalesce(%(policy)s, refresh_policy), refresh_s = coalesce(%(seconds)s, refresh_s)
+where name = %(name)s and num_nonnulls(%(policy)s::text, %(seconds)s::integer) > 0;
+
 -- delete_index --
 -- With all its versions; of a version that is not live, it alone.
 delete from lakeward.vector_index where name = %(name)s or split_part(name, '~', 1) = %(name)s;
@@ -46,10 +51,15 @@ delete from lakeward.vector_index where name = %(name)s or split_part(name, '~',
 -- refresh_staleness --
 -- After embedding: a dataset is fresh when none of its own indexes has pending rows left. A view's index does not count:
 -- who reads the dataset would learn from it when something changed that is hidden from it.
-update lakeward.dataset d set last_embedded_at = now(),
+update lakeward.dataset d set last_embedded_at = i.last_embedded_at,
   embedding_stale_since = case when %(fresh)s then null else coalesce(d.embedding_stale_since, now()) end
 from lakeward.vector_index i
 where i.name = %(name)s and d.id = i.relation_id and i.state = 'live';
+
+-- lock_staleness --
+-- Whether nobody else is making the index's relation stale, or calling it fresh, until this transaction ends.
+select pg_try_advisory_xact_lock(hashtextextended('lakeward.stale', i.relation_id))
+from lakeward.vector_index i where i.name = %(name)s;
 
 -- set_embedded --
 update lakeward.vector_index set last_embedded_at = now() where name = %(name)s;

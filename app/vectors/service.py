@@ -71,6 +71,8 @@ async def create_index(scope: Scope, embedder: Embedder, request: IndexRequest) 
             await transaction.execute(QUERIES["create_index"], {**wanted, "relation_id": source.id})
         else:
             _check_same(found, request.source, wanted)
+        policy = {"name": name, "policy": request.refresh_policy, "seconds": request.refresh_s}
+        await transaction.execute(QUERIES["set_refresh_policy"], policy)
         job_id = await defer_job(
             transaction,
             kind=JOB_KIND,
@@ -157,6 +159,8 @@ async def _describe(scope: Scope, row: IndexRow) -> VectorIndex:
         freshness=IndexFreshness(stale_rows=count.stale_rows, last_embedded_at=row.last_embedded_at),
         created_at=row.created_at,
         versions=versions,
+        refresh_policy=row.refresh_policy,
+        refresh_s=row.refresh_s,
     )
 
 

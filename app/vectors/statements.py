@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from psycopg import sql
 
-from app.vectors.models import IndexRow, SearchRoute
+from app.vectors.models import SearchRoute
 from app.vectors.near import VEC, table
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "count_statement",
     "hits_sql",
     "hnsw_name",
-    "pending_statement",
     "search_statement",
     "table",
 ]
@@ -120,30 +119,6 @@ def count_statement(hits: str, shape: str) -> bytes:
         .format(
             hits=sql.SQL(hits),  # made of identifiers only
             shape=sql.SQL(shape),  # columns f1.., parameters
-        )
-        .as_bytes(None)
-    )
-
-
-def pending_statement(index: IndexRow, limit: int, *, first: bool) -> bytes:
-    """The next rows to embed with their text columns, by row key; after `last` unless it is the first read."""
-    texts = sql.SQL(", ").join(
-        part
-        for position, column in enumerate(index.text_columns, start=1)
-        for part in (_escaped(sql.Literal(column)), sql.Identifier("r", f"t{position}"))
-    )
-    after = sql.SQL("" if first else "where p.row_key > %(last)s ")
-    return (
-        sql.SQL(
-            "select p.row_key, p.seq, jsonb_build_object({texts}) as texts from {pending} p "
-            "join {rows} r on r.row_key = p.row_key {after}order by p.row_key limit {limit}"
-        )
-        .format(
-            texts=texts,
-            pending=table(index.table_name, "_pending"),
-            rows=table(index.table_name, "_source"),
-            after=after,
-            limit=sql.Literal(limit),
         )
         .as_bytes(None)
     )

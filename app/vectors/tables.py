@@ -42,9 +42,13 @@ vector_index = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("gate", JSONB),
     Column("retired_at", DateTime(timezone=True)),
+    Column("refresh_policy", Text),
+    Column("refresh_s", Integer),
     CheckConstraint("dimensions between 1 and 4000", name="dimensions_check"),
     CheckConstraint("state in ('live', 'shadow', 'retired')", name="state_check"),
     CheckConstraint("(state = 'live') = (strpos(name, '~') = 0)", name="live_name_check"),
+    CheckConstraint("refresh_policy in ('manual', 'on_append', 'scheduled')", name="refresh_policy_check"),
+    CheckConstraint("refresh_s between 60 and 31536000", name="refresh_s_check"),
     Index(None, "relation_id"),
     Index("vector_index_family_idx", text("split_part(name, '~', 1)")),
 )

@@ -1,4 +1,4 @@
-"""The background task of this capability: `index`."""
+"""The background task of this capability: `index`, which also refreshes."""
 
 from typing import Any
 
@@ -14,8 +14,13 @@ def register(queue: Queue, embedders: Embedders) -> None:
     """Let the queue's worker run this capability's jobs."""
 
     async def run_index(context: JobContext) -> dict[str, Any]:
-        indexed = await index_pending(context.database, embedders, context.args["index"], context.report)
-        context.database.changes.bump()
+        retry = bool(context.args.get("retry"))
+        index = context.args["index"]
+        try:
+            indexed = await index_pending(context.database, embedders, index, context.report, retry=retry)
+        finally:
+            # what was written until then can be searched
+            context.database.changes.bump()
         return msgspec.structs.asdict(indexed)
 
     queue.register(JOB_KIND, run_index)

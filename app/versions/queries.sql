@@ -19,10 +19,10 @@ limit 1;
 -- A version under another model beside the live one; its tables, triggers and readers' rights follow the row.
 insert into lakeward.vector_index (
   name, relation_id, text_columns, chunk_size, chunk_overlap, provider, model_name, model_version, dimensions, row_key,
-  state, version
+  state, version, refresh_policy, refresh_s
 )
 select i.name || '~' || n.version, i.relation_id, i.text_columns, i.chunk_size, i.chunk_overlap, %(provider)s,
-  %(model_name)s, %(model_version)s, %(dimensions)s, i.row_key, 'shadow', n.version
+  %(model_name)s, %(model_version)s, %(dimensions)s, i.row_key, 'shadow', n.version, i.refresh_policy, i.refresh_s
 from lakeward.vector_index i
 cross join lateral (
   select max(v.version) + 1 as version from lakeward.vector_index v where split_part(v.name, '~', 1) = i.name

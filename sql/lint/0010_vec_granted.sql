@@ -19,13 +19,16 @@ allowed as (
   join lakeward.vector_index i on i.id = x.index_id
   cross join lateral (
     values (i.table_name, 'chunk_id'), (i.table_name, 'chunk_no'), (i.table_name, 'embedding'), (i.table_name || '_text', null),
-    (i.table_name || '_pending', 'seq'), (format('hits_%s_%s', x.index_id, x.binding_id), null)
+    (i.table_name || '_pending', 'seq'), (i.table_name || '_pending', 'since'), (format('hits_%s_%s', x.index_id, x.binding_id), null)
   ) t (relname, column_name)
   union all
   select t.relname, t.column_name, d.steward_role
   from lakeward.vector_index i
   cross join lakeward.deployment d
-  cross join lateral (values (i.table_name, null), (i.table_name || '_text', null), (i.table_name || '_pending', 'seq')) t (relname, column_name)
+  cross join lateral (
+    values (i.table_name, null), (i.table_name || '_text', null), (i.table_name || '_pending', 'seq'),
+    (i.table_name || '_pending', 'since'), (i.table_name || '_pending', 'reason')
+  ) t (relname, column_name)
   union all
   select i.table_name, null, d.gate_role from lakeward.vector_index i cross join lakeward.deployment d
 )

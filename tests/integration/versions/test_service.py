@@ -71,7 +71,10 @@ def test_a_version_that_loses_is_not_swapped_and_says_by_how_much(swapping: Api,
     assert versions(swapping) == [(1, "live", "fake")]
 
 
-def test_a_model_that_dies_changes_nothing_and_is_gone_on_with(swapping: Api, ollama: Ollama) -> None:
+def test_a_model_that_dies_changes_nothing_and_is_gone_on_with(
+    swapping: Api, ollama: Ollama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.vectors.refresh_embedding.PATIENCE_S", 0.5)
     ollama.spare, ollama.fails = 2, 1_000
     try:
         job = change(swapping, "swap", model="other")
