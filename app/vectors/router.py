@@ -8,8 +8,9 @@ Method = Literal["exact", "hnsw", "iterative"]
 
 #: pgvector's ceiling for hnsw.ef_search.
 MAX_EF_SEARCH = 1000
-#: Rows that a filtered search by graph looks for before it keeps the best k.
-BREADTH = 200
+#: Rows that a filtered search by graph looks for before it keeps the best k: of 107,525 real texts, half of them
+#: wanted, 200 found .989 of the ten nearest.
+BREADTH = 300
 #: A walk that would see more than this share of the index is no shortcut.
 MAX_SHARE = 0.5
 
@@ -54,7 +55,7 @@ def plan_choice(
     visits = limit / max(share, 1e-6)
     walk_us = visits * (costs.visit_us + costs.check_us)
     selected = share * chunks
-    scan_us = chunks * costs.scan_us + selected * (costs.distance_us + costs.check_us / 4)
+    scan_us = chunks * costs.scan_us + selected * (costs.distance_us + costs.check_us)
     if visits > chunks * MAX_SHARE or walk_us >= scan_us:
         return Choice("exact")
     return Choice(

@@ -19,6 +19,7 @@ from rich.table import Table
 from tests.benchmarks import (
     answers,
     embed,
+    filters,
     growth,
     http,
     ingest,
@@ -39,6 +40,7 @@ from tests.benchmarks.home import QUICK, open_home
 PARTS = (
     "search",
     "http",
+    "filters",
     "ingest",
     "embed",
     "start",
@@ -70,17 +72,20 @@ def main() -> None:
     if unknown := set(wanted) - set(PARTS):
         sys.exit(f"LAKEWARD_BENCH_ONLY: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     figures: list[Figure] = []
-    if {"search", "http", "tombstones", "trials", "embed"} & set(wanted):
+    if {"search", "http", "filters", "tombstones", "trials", "embed"} & set(wanted):
         _say("loading the corpus")
         corpus = load_corpus()
     with open_home() as home:
-        if {"search", "http", "tombstones", "trials"} & set(wanted):
+        if {"search", "http", "filters", "tombstones", "trials"} & set(wanted):
             _say(f"building an index of {len(corpus.glosses):,} vectors, then searching")
             prepared = search.measure(home, corpus)
             figures += prepared.figures if "search" in wanted else []
             if "http" in wanted:
                 _say("searching over HTTP")
                 figures += http.measure(home, corpus, prepared.variant_id)
+            if "filters" in wanted:
+                _say("searching with filters")
+                figures += filters.measure(home, corpus)
             if "trials" in wanted:
                 _say("tuning")
                 figures += trials.measure(home, corpus)

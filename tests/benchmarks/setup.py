@@ -1,5 +1,7 @@
 """The corpus as a dataset with an index, a profile and a variant, the embedding itself left out."""
 
+import random
+
 from pgvector import HalfVector
 from psycopg import sql
 
@@ -22,12 +24,14 @@ async def prepare_index(database: Database, corpus: Corpus) -> Activation:
     """Rows, chunks and the default variant; what activation said."""
     steward, owner = database.steward(), database.owner()
     columns = [ColumnRequest(name=name, type="text") for name in ("id", "pos", "topic", "text")]
+    columns.append(ColumnRequest(name="draw", type="bigint"))
+    draws = random.Random(11)
     await create_or_update_dataset(steward, DatasetRequest(name=DATASET, row_key="id", columns=columns))
     async with owner.begin() as transaction:
         cursor = transaction.connection.cursor()
-        async with cursor.copy("copy lake.glosses (id, pos, topic, text) from stdin") as copy:
+        async with cursor.copy("copy lake.glosses (id, pos, topic, text, draw) from stdin") as copy:
             for gloss in corpus.glosses:
-                await copy.write_row((gloss.id, gloss.pos, gloss.topic, gloss.text))
+                await copy.write_row((gloss.id, gloss.pos, gloss.topic, gloss.text, draws.randrange(1000)))
     await create_index(steward, FakeEmbedder(), IndexRequest(source=DATASET, text_columns=["text"]))
     async with owner.begin() as transaction:
         cursor = transaction.connection.cursor()

@@ -34,5 +34,5 @@ def test_a_small_index_is_scanned() -> None:
 
 
 def test_a_slow_walk_is_not_taken() -> None:
-    slow = Costs(distance_us=0.5, check_us=6, visit_us=1000, scan_us=0.3)
+    slow = Costs(distance_us=0.5, check_us=6, visit_us=5000, scan_us=0.3)
     assert plan_choice(10, 30, 100_000, 0.9, slow, graph=True).method == "exact"
