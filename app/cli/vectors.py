@@ -8,6 +8,7 @@ import rich_click as click
 from app.cli.client import segment
 from app.cli.output import duration, excerpt, moment, note, say, show_fields, show_json, show_table
 from app.cli.session import YES, Session, confirm, connected
+from app.cli.versions import export_index, roll_back, show_versions, swap_model
 from app.cli.watch import describe_progress, wait_for_job
 
 Document = dict[str, Any]
@@ -16,6 +17,10 @@ Document = dict[str, Any]
 @click.group()
 def index() -> None:
     """Create, list, show and delete vector indexes."""
+
+
+for command in (swap_model, roll_back, show_versions, export_index):
+    index.add_command(command)
 
 
 @index.command("create")

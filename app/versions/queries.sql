@@ -82,3 +82,9 @@ select exists (
     where w.index_id = %(id)s and w.m = v.m and w.ef_construction = v.ef_construction and w.state = 'ready'
   )
 );
+
+-- record_export --
+select lakeward.append_audit(
+  'api', %(operation)s, array[%(relation)s::text], encode(sha256(convert_to(%(arguments)s::jsonb::text, 'UTF8')), 'hex'),
+  %(rows)s, null, null, 'ok'
+);
