@@ -49,6 +49,8 @@ from app.vectors.calibration import Calibration
 from app.vectors.refresh_routes import router as refresh_router
 from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
+from app.versions.adapter_routes import router as adapters_router
+from app.versions.adapters import adapter_source
 from app.versions.routes import router as versions_router
 from app.views.routes import router as views_router
 from app.web.health import router as health_router
@@ -80,6 +82,7 @@ ROUTERS = [
     refresh_router,
     trials_router,
     versions_router,
+    adapters_router,
     analytics_router,
     cache_router,
     storage_router,
@@ -110,6 +113,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             await ensure_admin_key(database, settings.admin_key_file)
             app.state.settings = settings
             app.state.database = database
+            embedders.sources.append(adapter_source(database))
             app.state.embedder = embedders.default
             app.state.embedders = embedders
             app.state.calibration = calibration

@@ -22,6 +22,7 @@ from app.trials.bench import sweep_copies
 from app.trials.tasks import register as register_trials
 from app.vectors.refresh import defer_due as defer_refreshes
 from app.vectors.tasks import register as register_vectors
+from app.versions.adapters import adapter_source
 from app.versions.tasks import register as register_versions
 
 #: How old an entry may become before it has its seal, if no transaction from before it is still open.
@@ -68,6 +69,7 @@ async def run_worker(settings: Settings, dsn: str) -> None:
     """
     database = await open_database(dsn, settings)
     embedders = create_embedders(settings.models)
+    embedders.sources.append(adapter_source(database))
     storage = open_storage(settings, database)
     try:
         await verify(database.owner(timeout_ms=60_000))

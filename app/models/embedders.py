@@ -1,23 +1,31 @@
 """The embedders of a deployment: the one that new indexes use, and those that older or coming indexes need."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from app.errors import ConflictError, LakewardError
+from app.models.adapter import AdaptedEmbedder, Adapter
 from app.models.protocol import Embedder, ModelInfo
+
+#: Finds the registered adapter of this provider, name and version, or None.
+Source: TypeAlias = Callable[[str, str, str], Awaitable[Adapter | None]]
 
 
 class Embedders:
     """Finds the embedder that makes the vectors of an index.
 
     Safe to use from several tasks. What an embedder says of itself is remembered: a model that is exchanged behind its
-    URL is noticed when the process starts again, or when its vectors have another length.
+    URL is noticed when the process starts again, or when its vectors have another length. `sources` are asked for the
+    adapters that are not configured but registered.
     """
 
     def __init__(self, default: Embedder, others: Sequence[Embedder] = ()) -> None:
         self.default = default
         self.all = [default, *others]
+        self.sources: list[Source] = []
         self._infos: dict[int, ModelInfo] = {}
+        self._adapted: dict[ModelInfo, Embedder] = {}
 
     async def find(self, provider: str, name: str, version: str) -> Embedder:
         """The embedder of this model and version.
@@ -35,10 +43,25 @@ class Embedders:
             if (info.name, info.version) == (name, version):
                 return embedder
             refused.append(f"{info.provider} has {info.name} ({info.version})")
+        adapted = await self._find_adapted(provider, name, version)
+        if adapted is not None:
+            return adapted
         raise ConflictError(
             f"no configured model makes vectors of {name} ({version}, {provider}): {'; '.join(refused)[:500]}; set "
             "models.embed back, add the model to models.embedders, or move the index to another model"
         )
+
+    async def _find_adapted(self, provider: str, name: str, version: str) -> Embedder | None:
+        for source in self.sources:
+            adapter = await source(provider, name, version)
+            if adapter is None:
+                continue
+            found = self._adapted.get(adapter.info)
+            if found is None:
+                base = await self.find(adapter.base.provider, adapter.base.name, adapter.base.version)
+                found = self._adapted[adapter.info] = AdaptedEmbedder(base, adapter.info, adapter.matrix)
+            return found
+        return None
 
     async def describe(self, embedder: Embedder) -> ModelInfo:
         """What the embedder was when it was asked first."""

@@ -30,6 +30,69 @@ class SwapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     force: bool = False
 
 
+class AdapterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Learn an adapter over the model of an eval set's index, from the questions that have relevant rows."""
+
+    name: str
+    eval: Name
+
+
+class AdapterPlan(msgspec.Struct, frozen=True):
+    """The arguments of the job that learns an adapter."""
+
+    name: str
+    eval: str
+    index: str
+    principal: str = ""
+
+
+class AdapterAccepted(msgspec.Struct, frozen=True):
+    """The job that learns an adapter."""
+
+    job_id: str
+    name: str
+    model: str
+
+
+class HeldOut(msgspec.Struct, frozen=True):
+    """Mean reciprocal rank of the right row among the rows of all pairs, over pairs that were not learnt from."""
+
+    pairs: int
+    before: float
+    after: float
+
+
+class AdapterRow(msgspec.Struct, frozen=True):
+    """A registered adapter. An index moves to it by its name; its model is `<model>+<name>`."""
+
+    name: str
+    provider: str
+    model_name: str
+    model_version: str
+    dimensions: int
+    version: str
+    trained_on: int
+    held_out: HeldOut
+    created_by: str
+    created_at: datetime
+    used_by: list[str]
+
+    def __post_init__(self) -> None:
+        """The statements send `held_out` as JSON."""
+        if isinstance(self.held_out, dict):
+            msgspec.structs.force_setattr(self, "held_out", msgspec.convert(self.held_out, HeldOut))
+
+    @property
+    def model(self) -> "Model":
+        """What comes of it."""
+        return Model(
+            self.provider,
+            f"{self.model_name}+{self.name}",
+            f"{self.model_version}+{self.version}",
+            self.dimensions,
+        )
+
+
 class Model(msgspec.Struct, frozen=True):
     """A model as an index names it."""
 

@@ -88,3 +88,40 @@ select lakeward.append_audit(
   'api', %(operation)s, array[%(relation)s::text], encode(sha256(convert_to(%(arguments)s::jsonb::text, 'UTF8')), 'hex'),
   %(rows)s, null, null, 'ok'
 );
+
+-- adapters --
+-- By name; keyset by name. With the indexes that have a version under it.
+select a.name, a.provider, a.model_name, a.model_version, a.dimensions, a.version, a.trained_on, a.held_out,
+  a.created_by, a.created_at, array(
+    select distinct split_part(i.name, '~', 1) from lakeward.vector_index i
+    where i.provider = a.provider and i.model_name = a.model_name || '+' || a.name
+      and i.model_version = a.model_version || '+' || a.version
+    order by 1
+  ) as used_by
+from lakeward.model_adapter a
+where (%(name)s::text is null or a.name = %(name)s) and (%(after)s::text is null or a.name > %(after)s)
+order by a.name
+limit %(limit)s;
+
+-- find_matrix --
+select a.provider, a.model_name, a.model_version, a.dimensions, a.matrix
+from lakeward.model_adapter a
+where a.provider = %(provider)s and a.model_name || '+' || a.name = %(name)s
+  and a.model_version || '+' || a.version = %(version)s;
+
+-- register_adapter --
+-- The same attempt twice registers it once.
+insert into lakeward.model_adapter (
+  name, provider, model_name, model_version, dimensions, matrix, version, trained_on, held_out, created_by
+) values (
+  %(name)s, %(provider)s, %(model_name)s, %(model_version)s, %(dimensions)s, %(matrix)s, %(version)s, %(trained_on)s,
+  %(held_out)s, %(created_by)s
+)
+on conflict (name) do nothing;
+
+-- delete_adapter --
+delete from lakeward.model_adapter a where a.name = %(name)s and not exists (
+  select from lakeward.vector_index i
+  where i.provider = a.provider and i.model_name = a.model_name || '+' || a.name
+    and i.model_version = a.model_version || '+' || a.version
+);

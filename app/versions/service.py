@@ -4,11 +4,12 @@ import msgspec
 
 from app.db.queries import load_queries
 from app.db.scope import Scope
-from app.errors import ConflictError
+from app.errors import ConflictError, InvalidInputError
 from app.jobs.service import defer_job
 from app.models.embedders import Embedders
 from app.trials.evals import require_eval
 from app.vectors.indexing import get_index_row
+from app.versions.adapters import get_adapter
 from app.versions.models import (
     Model,
     RollbackPlan,
@@ -27,11 +28,11 @@ async def defer_swap(scope: Scope, embedders: Embedders, name: str, request: Swa
 
     Raises:
         NotFoundError: no such index, eval set or configured model.
-        InvalidInputError: no model is named, or the eval set asks another index.
+        InvalidInputError: no model is named, the adapter is over another one, or the eval set asks another index.
         ConflictError: the index has that model, or its model is being changed.
     """
     family = await get_family(scope, name)
-    model = plan_model(request, await embedders.list_infos())
+    model = await _find_model(scope, embedders, request)
     if family.live.model == model:
         raise ConflictError(f"index {name!r} has the model {model.name} ({model.version}) already")
     if request.eval is not None:
@@ -47,6 +48,19 @@ async def defer_swap(scope: Scope, embedders: Embedders, name: str, request: Swa
         principal=scope.actor.principal,
     )
     return await _defer(scope, "swap", name, plan, model)
+
+
+async def _find_model(scope: Scope, embedders: Embedders, request: SwapRequest) -> Model:
+    if request.adapter is None:
+        return plan_model(request, await embedders.list_infos())
+    adapter = await get_adapter(scope, request.adapter)
+    if request.model not in (None, adapter.model_name, adapter.model.name):
+        raise InvalidInputError(
+            f"adapter {adapter.name!r} is over {adapter.model_name!r}, not over {request.model!r}"
+        )
+    # over a model that is not configured it says nothing
+    await embedders.find(adapter.provider, adapter.model_name, adapter.model_version)
+    return adapter.model
 
 
 async def defer_rollback(scope: Scope, embedders: Embedders, name: str) -> SwapAccepted:

@@ -52,3 +52,11 @@ def nearest_rows(name: str, ext: str, k: int) -> sql.Composed:
         "order by (embedding operator({ext}.<=>) %(vector)s::{ext}.halfvec) + 0 limit {chunks_read}) near "
         "group by row_key order by min(distance), row_key limit {k}"
     ).format(ext=sql.Identifier(ext), chunks=table(name), chunks_read=sql.Literal(20 * k), k=sql.Literal(k))
+
+
+def row_vectors(name: str) -> sql.Composed:
+    """The vectors of the rows `keys`, by the chunk; each with its row's key as text."""
+    return sql.SQL(
+        "select c.row_key::text as key, c.embedding from {chunks} c "
+        "where c.row_key::text = any(%(keys)s) order by c.row_key, c.chunk_no"
+    ).format(chunks=table(name))

@@ -1,4 +1,4 @@
-"""The background tasks of this capability: `swap` and `rollback`."""
+"""The background tasks of this capability: `swap`, `rollback` and `adapter`."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import msgspec
 
 from app.jobs.queue import JobContext, Queue
 from app.models.embedders import Embedders
-from app.versions.models import RollbackPlan, SwapPlan
+from app.versions.adapters import run_adapter
+from app.versions.models import AdapterPlan, RollbackPlan, SwapPlan
 from app.versions.swap import run_rollback, run_swap
 
 
@@ -21,5 +22,10 @@ def register(queue: Queue, embedders: Embedders) -> None:
         swapped = await run_rollback(context, embedders, msgspec.convert(context.args, RollbackPlan))
         return dict(msgspec.to_builtins(swapped))
 
+    async def learn(context: JobContext) -> dict[str, Any]:
+        adapter = await run_adapter(context, embedders, msgspec.convert(context.args, AdapterPlan))
+        return dict(msgspec.to_builtins(adapter))
+
+    queue.register("adapter", learn)
     queue.register("swap", swap)
     queue.register("rollback", roll_back)

@@ -39,6 +39,7 @@ TESTED_AS = {
     "tombstones/erasure_purge.py": "integration/tombstones/test_erasure_steps.py",
     "tombstones/erasure_service.py": "integration/tombstones/test_erasure_routes.py",
     "tombstones/erasure_tasks.py": "faults/test_erasure.py",
+    "versions/adapter_routes.py": "integration/versions/test_adapters.py",
     "versions/gate.py": "integration/versions/test_swap.py",
     "versions/routes.py": "integration/versions/test_service.py",
     "versions/shadow.py": "integration/versions/test_swap.py",
