@@ -45,7 +45,11 @@ update lakeward.vector_index set name = name || '~' || version, state = 'retired
 where id = %(id)s and state = 'live';
 
 -- revive --
-update lakeward.vector_index set name = %(name)s, state = 'live', retired_at = null where id = %(id)s and state <> 'live';
+-- When it is refreshed is said of the index, not of a version.
+update lakeward.vector_index i set name = %(name)s, state = 'live', retired_at = null, refresh_policy = o.refresh_policy,
+  refresh_s = o.refresh_s
+from lakeward.vector_index o
+where i.id = %(id)s and i.state <> 'live' and o.id = %(old)s;
 
 -- move_evals --
 -- Eval sets ask the version that is live. One with vectors asks the version whose model made them, and stays with it.

@@ -115,7 +115,7 @@ async def exchange(owner: Scope, name: str, new: VersionRow, *, lost: int = 0) -
             return None
         await _move_evals(transaction, live, new)
         await transaction.execute(QUERIES["retire"], {"id": live.id})
-        if await transaction.execute(QUERIES["revive"], {"id": new.id, "name": name}) == 0:
+        if await transaction.execute(QUERIES["revive"], {"id": new.id, "name": name, "old": live.id}) == 0:
             raise NotFoundError(f"version {new.version} of index {name!r} was deleted meanwhile")
     return live
 
