@@ -75,11 +75,12 @@ where i.state = 'live' and o.policy <> 'manual'
 order by i.name;
 
 -- called_stale --
--- One index of each dataset that is called stale though nothing waits: the job that embedded the last row met a writer.
+-- One index of each dataset that is called stale though nothing waits: the job that embedded the last row met a writer. With
+-- the policy manual nothing happens by itself, and the next refresh says so.
 select distinct on (d.id) i.name
 from lakeward.dataset d
 join lakeward.vector_index i on i.relation_id = d.id and i.state = 'live'
-where d.embedding_stale_since < now() - interval '5 seconds'
+where d.embedding_refresh_policy <> 'manual' and d.embedding_stale_since < now() - interval '5 seconds'
   and not exists (
     select from lakeward.vector_index s cross join lateral lakeward.pending_rows(s.table_name) p
     where s.relation_id = d.id and s.state = 'live' and p.waiting + p.rejected > 0
