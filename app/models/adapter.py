@@ -15,6 +15,8 @@ from app.models.protocol import Embedder, ModelInfo, Vectors
 
 #: Fewer pairs than these teach nothing that could be told from chance.
 MIN_PAIRS = 20
+#: Of so many questions a fifth is two.
+MIN_QUESTIONS = 10
 STEPS, BATCH, RATE = 400, 128, 3e-3
 #: Softmax temperature of InfoNCE (van den Oord et al. 2018), and the pull towards the model as it is.
 TEMPERATURE, PULL = 0.05, 1e-3
@@ -80,11 +82,11 @@ def hash_matrix(matrix: Vectors) -> str:
 def train_adapter(questions: Vectors, passages: Vectors, answers: npt.NDArray[np.int64]) -> Trained:
     """Learn from pairs: the passage of question n is number `answers[n]`; all vectors have length 1.
 
-    InfoNCE over both directions, from the identity, by Adam (Kingma and Ba 2015); of the pairs a fifth is held out,
-    another fifth decides when to stop. The same pairs give the same matrix.
+    InfoNCE over both directions, from the identity, by Adam (Kingma and Ba 2015); of the questions a fifth is held
+    out with all its pairs, another fifth decides when to stop. The same pairs give the same matrix.
 
     Raises:
-        InvalidInputError: fewer than MIN_PAIRS pairs.
+        InvalidInputError: fewer than MIN_PAIRS pairs, or MIN_QUESTIONS questions.
     """
     count = len(questions)
     if count < MIN_PAIRS:
@@ -92,8 +94,7 @@ def train_adapter(questions: Vectors, passages: Vectors, answers: npt.NDArray[np
             f"{count} pairs of a question and its text are too few; {MIN_PAIRS} are needed"
         )
     chance = np.random.default_rng(0)
-    order = chance.permutation(count)
-    held, steer, learn = np.split(order, [count // 5, 2 * (count // 5)])
+    held, steer, learn = _split(questions, chance)
     matrix = np.eye(questions.shape[1], dtype=np.float32)
     best, best_rank = matrix, measure_rank(questions[steer], passages, answers[steer], matrix)
     mean, square = np.zeros_like(matrix), np.zeros_like(matrix)
@@ -117,6 +118,22 @@ def train_adapter(questions: Vectors, passages: Vectors, answers: npt.NDArray[np
     )
 
 
+def _split(questions: Vectors, chance: np.random.Generator) -> list[npt.NDArray[np.intp]]:
+    """The pairs that are held out, that steer and that teach; those of one question are together.
+
+    Apart, a pair would be tested by what its question's other pairs taught, and any adapter would look good.
+    """
+    _, question = np.unique(questions, axis=0, return_inverse=True)
+    question = question.reshape(-1)
+    count = int(question.max()) + 1
+    if count < MIN_QUESTIONS:
+        raise InvalidInputError(
+            f"pairs of {count} questions are too few; {MIN_QUESTIONS} questions are needed"
+        )
+    parts = np.split(chance.permutation(count), [count // 5, 2 * (count // 5)])
+    return [np.flatnonzero(np.isin(question, part)) for part in parts]
+
+
 def measure_rank(
     questions: Vectors, passages: Vectors, answers: npt.NDArray[np.int64], matrix: Vectors
 ) -> float:
@@ -133,8 +150,9 @@ def _slope(questions: Vectors, passages: Vectors, answers: npt.NDArray[np.int64]
     length_p = np.linalg.norm(turned_p, axis=1, keepdims=True)
     unit_q, unit_p = turned_q / length_q, turned_p / length_p
     scores = unit_q @ unit_p.T / TEMPERATURE
-    # a passage that answers two questions of the batch is wrong for neither
-    same = (answers[:, None] == answers[None, :]) & ~np.eye(len(answers), dtype=bool)
+    # a passage that answers two questions of the batch is wrong for neither, nor are two that answer one question
+    same = (answers[:, None] == answers[None, :]) | (questions @ questions.T > 1 - 1e-6)
+    same &= ~np.eye(len(answers), dtype=bool)
     scores[same] = -np.inf
     wrong = (_softmax(scores) + _softmax(scores.T).T) / 2 - np.eye(len(answers), dtype=np.float32)
     wrong /= TEMPERATURE * len(answers)

@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,start,views,tombstones,trials,profiles,journal,moves,tpch,growth,answers
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,quality,start,views,tombstones,trials,profiles,journal,moves,tpch,growth,answers
 picks some;
 LAKEWARD_BENCH_QUICK=1 measures less.
 """
@@ -26,6 +26,7 @@ from tests.benchmarks import (
     journal,
     moves,
     profiles,
+    quality,
     search,
     start,
     tombstones,
@@ -43,6 +44,7 @@ PARTS = (
     "filters",
     "ingest",
     "embed",
+    "quality",
     "start",
     "views",
     "tombstones",
@@ -113,6 +115,9 @@ def main() -> None:
         if "embed" in wanted:
             _say("embedding")
             figures += embed.measure(corpus)
+        if "quality" in wanted:
+            _say("judging answers")
+            figures += quality.measure(home)
         if "start" in wanted:
             _say("starting")
             figures += start.measure(home)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.errors import InvalidInputError
-from app.models.adapter import AdaptedEmbedder, adapt, hash_matrix, measure_rank, train_adapter
+from app.models.adapter import AdaptedEmbedder, _split, adapt, hash_matrix, measure_rank, train_adapter
 from app.models.adapter import _slope as slope
 from app.models.fake import FakeEmbedder
 from app.models.protocol import ModelInfo
@@ -40,6 +40,22 @@ def test_pairs_by_chance_teach_little():
 def test_too_few_pairs_are_refused():
     with pytest.raises(InvalidInputError, match="20 are needed"):
         train_adapter(*pairs(count=19))
+
+
+def test_the_pairs_of_a_question_are_held_out_together():
+    """Each question has ten passages by chance: nothing can be learnt of one that is true of another."""
+    chance = np.random.default_rng(2)
+    questions = np.repeat(unit(chance.normal(size=(40, 16))), 10, axis=0)
+    held, steer, learn = _split(questions, chance)
+    assert (len(held), len(steer), len(learn)) == (80, 80, 240)
+    seen = [{questions[n].tobytes() for n in part} for part in (held, steer, learn)]
+    assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])
+
+
+def test_many_pairs_of_few_questions_are_refused():
+    questions, passages, answers = pairs(count=9)
+    with pytest.raises(InvalidInputError, match="9 questions are too few; 10"):
+        train_adapter(np.repeat(questions, 5, axis=0), passages, np.repeat(answers, 5))
 
 
 def test_the_slope_is_that_of_the_loss():
