@@ -232,6 +232,32 @@ def search_all(api: Api, profile: str, index: str) -> list[dict[str, Any]]:
     return hits
 
 
+def search_where(api: Api, profile: str, index: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every hit that meets a filter."""
+    with api.reader(profile) as reader:
+        request = {"index": index, "query": "anything", "k": 1000, "filter": wanted}
+        answer = reader.post(f"/vectors/profile/{profile}/search", json=request)
+    assert answer.status_code == 200, answer.text
+    hits: list[dict[str, Any]] = answer.json()["hits"]
+    return hits
+
+
+def read_context(api: Api, profile: str, index: str) -> list[dict[str, Any]]:
+    """What a model would be shown for a question, as far as 50 passages go."""
+    with api.reader(profile) as reader:
+        request = {
+            "question": "anything",
+            "index": index,
+            "k": 50,
+            "mode": "vector",
+            "context_tokens": 100_000,
+        }
+        answer = reader.post("/vectors/rag", json=request)
+    assert answer.status_code == 200, answer.text
+    citations: list[dict[str, Any]] = answer.json()["citations"]
+    return citations
+
+
 def search_by_function(api: Api, profile: str, index: str) -> list[tuple[Any, ...]]:
     """The same through lakeward.search() in a person's psql: doc_key, metadata, text."""
     with session_as(api.deployed, profile) as person, api.deployed.connect("owner") as owner:

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -19,8 +20,10 @@ from tests.doors.doors import (
     Answer,
     doors_of,
     plain_value,
+    read_context,
     search_all,
     search_by_function,
+    search_where,
 )
 from tests.doors.worlds import (
     ACTIONS,
@@ -374,6 +377,32 @@ def compare_search(api: Api, world: World, profile: str) -> None:
             for key, metadata, text in hits
         )
         assert found == wanted, f"search, as {profile}"
+
+
+def test_filters_and_contexts_show_no_other_rows(api: Api, worlds: list[World], subtests: Any) -> None:
+    """A filter finds the hits whose metadata says so, masks and all; a model is shown what a search finds."""
+    for world in worlds:
+        for profile, index in world.indexes.items():
+            with subtests.test(profile):
+                everything = search_all(api, profile, index)
+                shown = Counter((hit["doc_key"], hit["text"]) for hit in everything)
+                context = Counter((c["doc_key"], c["text"]) for c in read_context(api, profile, index))
+                assert context.total() == min(50, shown.total()) and context <= shown, "the model's context"
+                for field, value in list(_values(everything))[:6]:
+                    met = Counter(hit["doc_key"] for hit in everything if hit["metadata"][field] == value)
+                    found = Counter(h["doc_key"] for h in search_where(api, profile, index, {field: value}))
+                    assert found == met, f"{field} = {value!r}"
+
+
+def _values(hits: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """One value of each column that is told as what it is: text, whole numbers, truth."""
+    for field in sorted({field for hit in hits for field in hit["metadata"]}):
+        values = [hit["metadata"][field] for hit in hits]
+        plain = [value for value in values if isinstance(value, str | bool)]
+        if plain and not any(
+            isinstance(value, list | dict | int | float) for value in values if value not in plain
+        ):
+            yield field, plain[0]
 
 
 def test_search_shows_the_rows_of_the_relation(api: Api, worlds: list[World], subtests: Any) -> None:

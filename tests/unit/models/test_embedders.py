@@ -36,6 +36,11 @@ async def test_each_index_gets_the_model_that_made_it() -> None:
 
 async def test_another_version_is_another_model() -> None:
     with pytest.raises(ConflictError) as caught:
+        await Embedders(Named("new")).find("fake", "new", "2")
+    assert "fake has new (1)" in caught.value.message and "models.embedders" in caught.value.message
+
+
+async def test_one_that_is_away_may_be_the_one() -> None:
+    """Then it is worth trying again."""
+    with pytest.raises(ProviderError, match="connection failed"):
         await Embedders(Named("new"), [Named(None)]).find("fake", "new", "2")
-    assert "fake has new (1)" in caught.value.message
-    assert "models.embedders" in caught.value.message and "connection failed" in caught.value.message
