@@ -7,6 +7,7 @@ import rich_click as click
 
 from app.cli.client import segment
 from app.cli.output import duration, excerpt, moment, note, say, show_fields, show_json, show_table
+from app.cli.refresh import list_stale, refresh_index
 from app.cli.session import YES, Session, confirm, connected
 from app.cli.versions import export_index, roll_back, show_versions, swap_model
 from app.cli.watch import describe_progress, wait_for_job
@@ -19,7 +20,7 @@ def index() -> None:
     """Create, list, show and delete vector indexes."""
 
 
-for command in (swap_model, roll_back, show_versions, export_index):
+for command in (refresh_index, list_stale, swap_model, roll_back, show_versions, export_index):
     index.add_command(command)
 
 
@@ -263,7 +264,7 @@ def search(
     if answer["truncated"]:
         note("there are fewer hits here than could be found (truncated)")
     if answer["stale_rows"]:
-        note(f"{answer['stale_rows']:,} rows are not embedded yet: run index create again")
+        note(f"{answer['stale_rows']:,} rows are not embedded yet: run index refresh {answer['index']}")
 
 
 def _read_filter(text: str) -> Document:

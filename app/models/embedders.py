@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from app.errors import ConflictError, LakewardError
+from app.errors import ConflictError, LakewardError, ProviderError
 from app.models.adapter import AdaptedEmbedder, Adapter
 from app.models.protocol import Embedder, ModelInfo
 
@@ -31,14 +31,17 @@ class Embedders:
         """The embedder of this model and version.
 
         Raises:
-            ConflictError: none of those that are configured and answer is of this model.
+            ConflictError: none of those that are configured is of this model.
+            ProviderError: none that answers is, and one is away.
         """
         refused: list[str] = []
+        away = False
         for embedder in self.all:
             try:
                 info = await self.describe(embedder)
             except LakewardError as exc:
                 refused.append(exc.message)
+                away = True
                 continue
             if (info.name, info.version) == (name, version):
                 return embedder
@@ -46,7 +49,8 @@ class Embedders:
         adapted = await self._find_adapted(provider, name, version)
         if adapted is not None:
             return adapted
-        raise ConflictError(
+        # what is away may be the one: then it is worth another try
+        raise (ProviderError if away else ConflictError)(
             f"no configured model makes vectors of {name} ({version}, {provider}): {'; '.join(refused)[:500]}; set "
             "models.embed back, add the model to models.embedders, or move the index to another model"
         )
