@@ -26,8 +26,8 @@ def refresh_index(session: Session, name: str, no_wait: bool) -> None:
             f"job {answer['job_id']} embeds it; watch it: {session.command('job', 'show', answer['job_id'], '--wait')}"
         )
     else:
-        parts = ", ".join(f"{answer.get(part, 0):,} {part}" for part in ("embedded", "reused", "removed"))
-        say(f"{name} is fresh: {parts}")
+        done = ", ".join(f"{answer.get(part, 0):,} {part}" for part in ("embedded", "reused", "removed"))
+        say(f"{name} is fresh: {done}")
         if answer.get("rejected"):
             note(
                 f"{answer['rejected']:,} rows were refused by the model; GET /vectors/indexes/{name}/rejected says why"
