@@ -67,9 +67,9 @@ class Known:
         return await self._base.describe()
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        if all(text in self._vectors for text in texts):
-            return np.array([self._vectors[text] for text in texts], np.float32)
-        return await self._base.embed(texts)
+        new = [text for text in texts if text not in self._vectors]
+        known = {**self._vectors, **dict(zip(new, await self._base.embed(new), strict=True))}
+        return np.array([known[text] for text in texts], np.float32)
 
     async def close(self) -> None:
         await self._base.close()
