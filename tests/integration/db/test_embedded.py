@@ -112,7 +112,7 @@ def test_a_pid_file_whose_number_is_another_process_does_not_stand_in_the_way(ho
 
 def test_a_setting_that_cannot_be_says_what_postgres_said(home: Path) -> None:
     with pytest.raises(ServerStartError, match="no_such_setting"):
-        ensure_running(home, extra={**SMALL, "no_such_setting": "1"}, timeout_s=5)
+        ensure_running(home, extra={**SMALL, "no_such_setting": "1"}, timeout_s=30)
 
 
 def test_rows_do_not_reach_the_log(home: Path) -> None:

@@ -155,6 +155,7 @@ def test_migrate_serve_and_worker_over_a_server_that_is_named(cluster: Any, owne
         with cluster.connect() as connection:
             logins = connection.execute(
                 "select distinct usename from pg_stat_activity where datname = 'lakeward'"
+                " and backend_type = 'client backend'"
             ).fetchall()
         assert logins == [(credentials.user,)]
         for process in (api, worker):

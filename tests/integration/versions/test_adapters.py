@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.integration.api.conftest import Api, problem
 from tests.integration.versions.conftest import ROWS
 from tests.integration.versions.test_swap import TEXTS, change
@@ -19,6 +21,7 @@ def judged(api: Api, name: str, count: int) -> None:
     assert api.admin.post("/vectors/hnsw/evals", json=body).status_code == 201
 
 
+@pytest.mark.slow
 def test_an_adapter_is_learnt_and_an_index_moves_to_it(swapping: Api) -> None:
     judged(swapping, "asked", 120)
     answer = swapping.admin.post(URL, json={"name": "polite", "eval": "asked"})
