@@ -21,13 +21,19 @@ def judged(api: Api, name: str, count: int) -> None:
     assert api.admin.post("/vectors/hnsw/evals", json=body).status_code == 201
 
 
-@pytest.mark.slow
-def test_an_adapter_is_learnt_and_an_index_moves_to_it(swapping: Api) -> None:
+@pytest.fixture(scope="module")
+def polite(swapping: Api) -> Api:
+    """The API with the adapter `polite`, learnt from 120 judged questions."""
     judged(swapping, "asked", 120)
     answer = swapping.admin.post(URL, json={"name": "polite", "eval": "asked"})
     assert answer.status_code == 202 and answer.json()["model"] == "fake+polite", answer.text
     job = swapping.wait(answer.json()["job_id"])
     assert job["state"] == "succeeded", job
+    return swapping
+
+
+def test_an_index_moves_to_an_adapter_which_stays_while_it_is_used(polite: Api) -> None:
+    swapping = polite
     [adapter] = swapping.admin.get(URL).json()["items"]
     assert (adapter["trained_on"], adapter["held_out"]["pairs"]) == (96, 24)
     assert adapter["held_out"]["after"] >= adapter["held_out"]["before"] and adapter["used_by"] == []
@@ -39,9 +45,6 @@ def test_an_adapter_is_learnt_and_an_index_moves_to_it(swapping: Api) -> None:
     hits = swapping.admin.post("/vectors/search", json={"index": "notes_v1", "query": TEXTS[3]}).json()
     assert hits["model"] == "fake+polite" and hits["hits"][0]["distance"] < 0.01
     assert swapping.admin.get("/vectors/indexes/notes_v1").json()["chunks"] == ROWS
-
-
-def test_an_adapter_that_is_used_stays(swapping: Api) -> None:
     document = problem(swapping.admin.delete(f"{URL}/polite"), 409, "in_use")
     assert "notes_v1" in document["detail"]
     assert change(swapping, "rollback")["state"] == "succeeded"
