@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,quality,start,views,tombstones,trials,profiles,journal,moves,tpch,growth,answers
+LAKEWARD_BENCH_ONLY=search,http,ingest,embed,quality,start,views,tombstones,trials,peers,refresh,load,profiles,journal,moves,tpch,growth,answers
 picks some;
 LAKEWARD_BENCH_QUICK=1 measures less.
 """
@@ -24,9 +24,12 @@ from tests.benchmarks import (
     http,
     ingest,
     journal,
+    load,
     moves,
+    peers,
     profiles,
     quality,
+    refresh,
     search,
     start,
     tombstones,
@@ -49,6 +52,9 @@ PARTS = (
     "views",
     "tombstones",
     "trials",
+    "peers",
+    "refresh",
+    "load",
     "profiles",
     "journal",
     "moves",
@@ -56,6 +62,8 @@ PARTS = (
     "growth",
     "answers",
 )
+#: Those that search the index of the corpus.
+ON_CORPUS = {"search", "http", "filters", "tombstones", "trials", "peers", "refresh", "load"}
 PACKAGES = (
     "psycopg",
     "pgvector",
@@ -74,13 +82,13 @@ def main() -> None:
     if unknown := set(wanted) - set(PARTS):
         sys.exit(f"LAKEWARD_BENCH_ONLY: no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     figures: list[Figure] = []
-    if {"search", "http", "filters", "tombstones", "trials", "embed"} & set(wanted):
+    if {*ON_CORPUS, "embed"} & set(wanted):
         _say("loading the corpus")
         corpus = load_corpus()
     with open_home() as home:
-        if {"search", "http", "filters", "tombstones", "trials"} & set(wanted):
+        if ON_CORPUS & set(wanted):
             _say(f"building an index of {len(corpus.glosses):,} vectors, then searching")
-            prepared = search.measure(home, corpus)
+            prepared, tuned = search.measure(home, corpus), None
             figures += prepared.figures if "search" in wanted else []
             if "http" in wanted:
                 _say("searching over HTTP")
@@ -90,7 +98,17 @@ def main() -> None:
                 figures += filters.measure(home, corpus)
             if "trials" in wanted:
                 _say("tuning")
-                figures += trials.measure(home, corpus)
+                tuning, tuned = trials.measure(home, corpus)
+                figures += tuning
+            if "peers" in wanted:
+                _say("searching beside peers at a recall of .99")
+                figures += peers.measure(home, corpus, tuned)
+            if "refresh" in wanted:
+                _say(f"refreshing {refresh.ROWS:,} rows")
+                figures += refresh.measure(home, corpus)
+            if "load" in wanted:
+                _say("searching while others work")
+                figures += load.measure(home, corpus)
             if "tombstones" in wanted:
                 _say("searching among tombstones, then making some")
                 figures += tombstones.measure(home, corpus)

@@ -29,10 +29,10 @@ K, EF_SEARCH = 10, 30
 class RawSearch:
     """What somebody writes who has the table: one prepared statement, binary, on a warm connection."""
 
-    def __init__(self, dsn: str, variant_id: int) -> None:
+    def __init__(self, dsn: str, variant_id: int, ef_search: int = EF_SEARCH) -> None:
         self._connection = psycopg.connect(dsn, autocommit=True, options="-c search_path=ext")
         register_vector(self._connection)
-        self._connection.execute(f"set hnsw.ef_search = {EF_SEARCH}")
+        self._connection.execute(f"set hnsw.ef_search = {ef_search}")
         self._cursor = self._connection.cursor(binary=True)
         self._statement = (
             "with near as materialized (select chunk_id, row_key, chunk_no, embedding <=> %(vector)s as distance "

@@ -9,7 +9,7 @@ from app.catalog.models import ColumnRequest, DatasetRequest
 from app.catalog.service import create_or_update_dataset
 from app.db.builder import building
 from app.db.database import Database
-from app.models.fake import FakeEmbedder
+from app.models.minilm import MiniLMEmbedder
 from app.profiles.models import ProfileRequest
 from app.profiles.service import create_or_update_profile
 from app.vectors.activation import activate
@@ -32,7 +32,8 @@ async def prepare_index(database: Database, corpus: Corpus) -> Activation:
         async with cursor.copy("copy lake.glosses (id, pos, topic, text, draw) from stdin") as copy:
             for gloss in corpus.glosses:
                 await copy.write_row((gloss.id, gloss.pos, gloss.topic, gloss.text, draws.randrange(1000)))
-    await create_index(steward, FakeEmbedder(), IndexRequest(source=DATASET, text_columns=["text"]))
+    # the vectors are its own, made elsewhere
+    await create_index(steward, MiniLMEmbedder(), IndexRequest(source=DATASET, text_columns=["text"]))
     async with owner.begin() as transaction:
         cursor = transaction.connection.cursor()
         vectors = sql.SQL(

@@ -11,6 +11,7 @@ from app.jobs.runner import Registration, Runner
 from app.jobs.service import get_job
 from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
+from app.profiles.models import HnswConfig
 from app.trials.autotune import TunePlan, run_autotune
 from app.trials.evals import create_eval
 from app.trials.models import (
@@ -66,7 +67,7 @@ async def _trial(home: Home, database: Database, arms: list[Arm]) -> list[Measur
     return page.items
 
 
-async def _measure(home: Home, corpus: Corpus) -> list[Figure]:
+async def _measure(home: Home, corpus: Corpus) -> tuple[list[Figure], HnswConfig]:
     database = await open_database(home.service_dsn, home.settings)
     try:
         queries = [EvalQuery(vector=[float(x) for x in vector]) for vector in corpus.queries]
@@ -77,7 +78,7 @@ async def _measure(home: Home, corpus: Corpus) -> list[Figure]:
         rows = await _trial(home, database, [DEFAULT, BY_HAND, found])
     finally:
         await database.close()
-    return _figures(tuned, rows, BY_HAND, found)
+    return _figures(tuned, rows, BY_HAND, found), config
 
 
 def _figures(tuned: list[Tuned], rows: list[Measurement], by_hand: Arm, found: Arm) -> list[Figure]:
@@ -133,6 +134,6 @@ def _figures(tuned: list[Tuned], rows: list[Measurement], by_hand: Arm, found: A
     return figures
 
 
-def measure(home: Home, corpus: Corpus) -> list[Figure]:
-    """The figures of this module; the index is the one that `search` left."""
+def measure(home: Home, corpus: Corpus) -> tuple[list[Figure], HnswConfig]:
+    """The figures of this module, and the config that was found; the index is the one that `search` left."""
     return asyncio.run(_measure(home, corpus))

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from procrastinate.manager import JobManager
 from psycopg import sql
 
@@ -49,6 +50,7 @@ async def test_after_kill_9_the_next_exclusive_worker_resumes_at_once(jobs):
     assert job.started_at == before.started_at
 
 
+@pytest.mark.slow
 async def test_after_kill_9_a_shared_worker_resumes_when_the_heartbeat_is_old(jobs, admin):
     before = await kill_in_the_middle(jobs)
     admin.execute("update jobs.procrastinate_workers set last_heartbeat = now() - interval '31 seconds'")
@@ -57,6 +59,7 @@ async def test_after_kill_9_a_shared_worker_resumes_when_the_heartbeat_is_old(jo
     assert (job.attempts, job.result) == (2, {"resumed_at": 2})
 
 
+@pytest.mark.slow
 async def test_a_shared_worker_leaves_a_live_worker_its_job(jobs):
     job_id = await jobs.defer("count")
     with worker_process(jobs.database, "hang") as hanging:
@@ -121,6 +124,7 @@ async def test_a_worker_that_lost_its_side_tasks_starts_again(jobs, deployed, mo
         await jobs.wait_for(job_id, "succeeded", within=20)
 
 
+@pytest.mark.slow
 async def test_a_stop_while_the_database_is_away_is_a_stop(jobs, deployed):
     async def handler(context):
         await asyncio.sleep(60)

@@ -115,6 +115,7 @@ def test_a_reader_is_told_of_an_outage_and_nothing_of_the_bucket(datasets: World
     assert "primary" in problem(ask(world, "select * from alone"), 503, "unavailable")["detail"]
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks_under_a_query_is_the_buckets_fault(
     datasets: World, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ def errors(world, **query):
     return world.admin.get("/storage/errors", params=query).json()["items"]
 
 
-@pytest.mark.parametrize("mode", ["refuse", "slow"])
+@pytest.mark.parametrize("mode", ["refuse", pytest.param("slow", marks=pytest.mark.slow)])
 def test_a_dead_primary_is_read_from_rescue_and_comes_back(both, mode):
     path = both.path("primary", "both.txt")
     both.proxy.set(mode)

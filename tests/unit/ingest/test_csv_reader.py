@@ -160,6 +160,7 @@ def test_too_many_columns_are_refused(extract: Any) -> None:
         extract(line + "\n" + line + "\n")
 
 
+@pytest.mark.slow
 def test_as_many_columns_as_a_table_can_have_are_read(extract: Any) -> None:
     header = ",".join(f"c{i}" for i in range(1_500))
     types, rows, _ = extract(header + "\n" + (",".join(["1", "x"] * 750) + "\n") * 300)
