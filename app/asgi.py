@@ -27,6 +27,7 @@ from app.ingest.routes import router as ingest_router
 from app.jobs.routes import router as jobs_router
 from app.journal.refusals import Refusals
 from app.journal.routes import router as journal_router
+from app.lance.indexes import LanceIndexes
 from app.models.cached import QuestionCache
 from app.models.registry import create_embedders, create_generator, create_reranker
 from app.moves.routes import router as moves_router
@@ -118,8 +119,14 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.embedders = embedders
             app.state.calibration = calibration
             app.state.authenticator = KeyAuthenticator(database)
+            app.state.lance = LanceIndexes(database, settings.home)
             app.state.searcher = Searcher(
-                database, embedders, calibration, reranker, questions=QuestionCache()
+                database,
+                embedders,
+                calibration,
+                reranker,
+                questions=QuestionCache(),
+                lance=app.state.lance,
             )
             app.state.generator = generator
             app.state.reranker = reranker

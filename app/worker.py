@@ -11,6 +11,7 @@ from app.ingest.tasks import register as register_ingest
 from app.jobs.queue import Queue
 from app.journal.sealing import flush
 from app.journal.service import renew_partitions
+from app.lance.tasks import register as register_lance
 from app.models.embedders import Embedders
 from app.models.registry import create_embedders
 from app.moves.tasks import register as register_moves
@@ -50,6 +51,7 @@ def build_queue(database: Database, embedders: Embedders, settings: Settings, st
     register_moves(queue, places)
     register_trials(queue, embedders)
     register_versions(queue, embedders)
+    register_lance(queue, database, settings.home)
     queue.repeat("seal", SEAL_S, lambda: flush(database, settings.home))
     queue.repeat("partitions", PARTITIONS_S, lambda: renew_partitions(database))
     queue.repeat("compaction", COMPACTION_S, lambda: defer_due(database))

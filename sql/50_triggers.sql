@@ -92,7 +92,7 @@ create or replace trigger journal after update on lakeward.dataset_column
 for each row execute function lakeward.journal_catalog('column', 'dataset_id', 'position', 'source_name', 'type');
 create or replace trigger journal after insert or update or delete on lakeward.vector_index
 for each row execute function lakeward.journal_catalog(
-  'index', 'id', 'relation_id', 'last_embedded_at'
+  'index', 'id', 'relation_id', 'last_embedded_at', 'lance'
 );
 create or replace trigger journal after insert or delete on lakeward.model_adapter
 for each row execute function lakeward.journal_catalog('adapter', 'id', 'matrix');

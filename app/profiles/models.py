@@ -24,7 +24,7 @@ class ProfileRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hnsw_config: HnswConfig = HnswConfig()
     embed_model: Annotated[str, msgspec.Meta(max_length=200)] | None = None
     access_role: Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_-]{0,39}$")] = "agent"
-    vector_backend: Literal["pgvector"] = "pgvector"
+    vector_backend: Literal["pgvector", "lance"] = "pgvector"
 
 
 class Profile(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from app.access.roles import require_role
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
 from app.errors import NotFoundError
+from app.lance.extra import require_installed
 from app.profiles.models import DeletedProfile, Profile, ProfileRequest
 from app.profiles.plan import plan_profile
 from app.web.paging import Page, decode_cursor, plan_page
@@ -57,11 +58,13 @@ async def create_or_update_profile(scope: Scope, request: ProfileRequest) -> tup
     """The profile as requested, and whether it is new; all of it or nothing.
 
     Raises:
-        InvalidInputError: see plan_profile.
+        InvalidInputError: see plan_profile; or it shall search by Lance, which is not installed.
         NotFoundError: a binding names a relation that does not exist; `missing` lists all that don't. Or there is no
             such access role; the message names those that are there.
     """
     request = plan_profile(request)
+    if request.vector_backend == "lance":
+        require_installed()
     fields = msgspec.structs.asdict(request)
     fields |= msgspec.structs.asdict(fields.pop("hnsw_config"))
     async with scope.begin() as transaction:

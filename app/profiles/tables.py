@@ -39,7 +39,7 @@ profile = Table(
     CheckConstraint("m between 2 and 100", name="m_check"),
     CheckConstraint("ef_construction between 4 and 1000", name="ef_construction_check"),
     CheckConstraint("ef_search between 1 and 1000", name="ef_search_check"),
-    CheckConstraint("vector_backend in ('pgvector')", name="vector_backend_check"),
+    CheckConstraint("vector_backend in ('pgvector', 'lance')", name="vector_backend_check"),
     CheckConstraint("ef_construction >= 2 * m", name="ef_construction_covers_m"),
 )
 

@@ -15,6 +15,8 @@ from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Actor
 from app.errors import ConflictError, InternalError, InvalidInputError, UnavailableError
+from app.lance.folder import Folder
+from app.lance.sync import erase as erase_copies
 from app.settings import Settings
 from app.tombstones.erasure_collect import collect
 from app.tombstones.erasure_doors import ask_doors
@@ -138,8 +140,10 @@ async def wait_step(work: Work) -> Found:
 
 
 async def rewrite_step(work: Work) -> Found:
-    """New files and new statistics, without the old ones' dead rows."""
+    """New files and new statistics, without the old ones' dead rows; copies in Lance are removed, to be made anew."""
     names: list[str] = work.row.found["purged"]["rewrite"]
+    tables = [name.removeprefix("vec.") for name in names if name.startswith("vec.")]
+    copies = await erase_copies(work.database, Folder(work.settings.home), tables)
     done = await rewrite(work.database, names, work.tick, patience_s=PATIENCE_S)
     statistics = await rewrite_statistics(work.database, work.settings)
     owner = work.database.owner()
@@ -149,6 +153,7 @@ async def rewrite_step(work: Work) -> Found:
         "rewritten": msgspec.to_builtins(done),
         "statistics_rewritten": statistics,
         "compressed": compressed or [],
+        "copies_removed": copies,
         "rewritten_at": lsn,
     }
 

@@ -11,6 +11,8 @@ from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
 from app.errors import InternalError, LakewardError
+from app.lance.indexes import LanceIndexes
+from app.vectors.copies import CopyTarget, activate_copy
 from app.vectors.measure import measure_recall
 from app.vectors.models import Activation, ActivationFailure, Recall, VariantConfig, Warmed
 from app.vectors.statements import hnsw_name, table
@@ -36,19 +38,28 @@ class Target(msgspec.Struct, frozen=True):
     dimensions: int
 
 
-async def activate(database: Database, scope: Scope, profile: str) -> Activation:
-    """Build the profile's missing variants and warm all of them by a full graph walk.
+async def activate(
+    database: Database, scope: Scope, profile: str, lance: LanceIndexes | None = None
+) -> Activation:
+    """Build the profile's missing variants and warm all of them by a full graph walk; or its copies in `lance`.
 
     One that fails is reported and does not keep the others from being warmed.
     """
     started = time.perf_counter()
     owner = database.owner(scope.actor)
+    backend = await owner.fetch_value(QUERIES["backend"], {"profile": profile})
     targets = await owner.fetch(Target, QUERIES["activation_targets"], {"profile": profile})
     warmed: list[Warmed] = []
     failures: list[ActivationFailure] = []
     for target in targets:
         try:
-            warmed.append(await activate_index(database, owner, target))
+            if backend == "lance" and lance is not None:
+                copy = CopyTarget(
+                    target.index_id, target.name, target.table_name, target.source, target.ef_search
+                )
+                warmed.append(await activate_copy(database, owner, lance, copy))
+            else:
+                warmed.append(await activate_index(database, owner, target))
         except LakewardError as exc:
             failures.append(ActivationFailure(binding=target.source, error=f"{target.name}: {exc.message}"))
     database.changes.bump()

@@ -8,6 +8,7 @@ from app.vectors.models import HitRow, SearchRoute
 from app.vectors.near import (
     DEPTH,
     Ground,
+    near_candidates,
     near_exact,
     near_fused,
     near_hnsw,
@@ -67,6 +68,8 @@ class Attempt:
                 return near_hnsw(self._ground, variant, k)
             case "iterative":
                 return near_iterative(self._ground, variant, choice.limit, k)
+            case "lance":
+                return near_candidates(self._ground, k)
             case _:
                 return near_exact(self._ground, k)
 
@@ -85,5 +88,8 @@ def _settings(choice: Choice) -> dict[str, str]:
                 "enable_seqscan": "off",
                 "enable_sort": "off",
             }
+        case "lance":
+            # the parameters' values are a few ids, and the last one: both by the key
+            return {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
         case _:
             return {}

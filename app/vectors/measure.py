@@ -42,27 +42,29 @@ async def measure_recall(
     ground = Ground(ext, table_name, "")
     shares: list[float] = []
     async with owner.begin({"hnsw.ef_search": str(max(ef_search, K))}) as transaction:
-        queries = await _make_queries(transaction, table_name)
+        queries = await make_queries(transaction, table_name)
         started = time.monotonic()
         for query in queries:
             if len(shares) >= ENOUGH and time.monotonic() - started > BUDGET_S:
                 break
             parameters = {"vector": HalfVector(query.astype(np.float16))}
-            exact = await transaction.fetch_all(_Distance, _only(near_exact(ground, K)), parameters)
+            exact = await transaction.fetch_all(_Distance, only_distances(near_exact(ground, K)), parameters)
             await transaction.execute("set local enable_sort = off; set local enable_seqscan = off")
             found = await transaction.fetch_all(
-                _Distance, _only(near_hnsw(ground, variant_id, K)), parameters
+                _Distance, only_distances(near_hnsw(ground, variant_id, K)), parameters
             )
             await transaction.execute("set local enable_sort = on; set local enable_seqscan = on")
             shares.append(count_found([d.distance for d in exact], [d.distance for d in found]))
     return summarise(shares) if shares else None
 
 
-def _only(near: bytes) -> bytes:
+def only_distances(near: bytes) -> bytes:
+    """The statement that answers the distances of `near`."""
     return b"select distance from (" + near + b") n"
 
 
-async def _make_queries(transaction: Transaction, table_name: str) -> Sequence[np.ndarray]:
+async def make_queries(transaction: Transaction, table_name: str) -> Sequence[np.ndarray]:
+    """Vectors between two of the index's own, of length 1; none when it has ten or fewer."""
     # random, but of the same index the same: a figure that moves without a reason is believed by nobody
     rows = await transaction.fetch_all(
         _Vector,

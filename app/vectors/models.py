@@ -267,6 +267,7 @@ class SearchRoute(msgspec.Struct, frozen=True):
     vector_backend: str
     variant_id: int | None
     measured: dict[str, Any]
+    lance: dict[str, Any] | None
     chunks: int
     last_embedded_at: datetime | None
     fields: list[Field]

@@ -104,13 +104,20 @@ def near_iterative(ground: Ground, variant_id: int, limit: int, k: int) -> bytes
 
 @lru_cache(maxsize=4096)
 def near_candidates(ground: Ground, k: int) -> bytes:
-    """Of the chunks that somebody else proposes, `%(candidates)s`, those that are there and meet the filter."""
+    """Of the chunks that somebody else proposes, `%(candidates)s`, those that are there, seen, and meet the filter.
+
+    And of all chunks from after `%(synced_to)s`, which somebody else may not know. Nearest first, so that no more of
+    them are asked about than are wanted.
+    """
     return ground.render(
-        "select near.*, 1 - near.distance as score from ("
-        "select c.chunk_id, c.chunk_no, {distance} as distance from {chunks} c "
-        "where c.chunk_id = any(%(candidates)s::bigint[]) "
-        "and exists (select from {hits} h where h.chunk_id = c.chunk_id and {shape} offset 0) "
-        "order by ({distance}) + 0 limit {k}) near",
+        "select near.*, 1 - near.distance as score from (select n.* from ("
+        "select c.chunk_id, c.chunk_no, ({distance}) + 0 as distance from ("
+        "select a.chunk_id, a.chunk_no, a.embedding from {chunks} a "
+        "where a.chunk_id = any(%(candidates)s::bigint[]) and a.chunk_id <= %(synced_to)s "
+        "union all select b.chunk_id, b.chunk_no, b.embedding from {chunks} b where b.chunk_id > %(synced_to)s"
+        ") c order by distance offset 0) n "
+        "where exists (select from {hits} h where h.chunk_id = n.chunk_id and {shape} offset 0) "
+        "order by n.distance limit {k}) near",
         k=k,
     )
 

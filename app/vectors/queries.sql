@@ -74,7 +74,7 @@ where i.name = %(name)s;
 -- What a search as this profile needs; no row when the index is not there or the profile is not bound to its relation.
 select i.name, i.table_name, r.name as source, i.provider, i.model_name, i.model_version, i.dimensions, i.id as index_id,
   b.id as binding_id, p.ef_search, p.vector_backend, v.id as variant_id, coalesce(v.measured, '{}') as measured,
-  i.last_embedded_at, i.text_columns, '' as base_table, i.row_key,
+  i.lance, i.last_embedded_at, i.text_columns, '' as base_table, i.row_key,
   (
     select greatest(c.reltuples, 0)::bigint from pg_class c
     where c.oid = to_regclass(format('vec.%%I', i.table_name))
@@ -98,7 +98,7 @@ where i.name = %(index)s and p.id = %(profile)s;
 -- The same for an admin, who sees the dataset's own rows, by the variant with the most links that is ready.
 select i.name, i.table_name, r.name as source, i.provider, i.model_name, i.model_version, i.dimensions, i.id as index_id,
   null::bigint as binding_id, 100 as ef_search, 'pgvector' as vector_backend, v.id as variant_id,
-  coalesce(v.measured, '{}') as measured, i.last_embedded_at, i.text_columns, base.table_name as base_table, i.row_key,
+  coalesce(v.measured, '{}') as measured, i.lance, i.last_embedded_at, i.text_columns, base.table_name as base_table, i.row_key,
   (
     select greatest(c.reltuples, 0)::bigint from pg_class c
     where c.oid = to_regclass(format('vec.%%I', i.table_name))
@@ -174,3 +174,13 @@ for no key update of r, d;
 -- source_columns --
 -- The columns that the relation shows an admin, which are those that can be indexed.
 select c.name from lakeward.plan_columns(%(relation_id)s, 'restricted', 'null', null, null) c where c.shown;
+
+-- backend --
+select vector_backend from lakeward.profile where id = %(profile)s;
+
+-- set_lance_measured --
+-- Only while that state of the copy counts, by ef_search.
+update lakeward.vector_index set lance = jsonb_set(
+  lance, '{measured}', coalesce(lance -> 'measured', '{}') || jsonb_build_object(%(ef_search)s::text, %(recall)s::jsonb)
+)
+where id = %(index_id)s and lance is not null;

@@ -1,10 +1,11 @@
 """Which way a search goes: pure decisions from what was measured on this machine (app/vectors/calibration.py)."""
 
+import math
 from typing import Literal
 
 import msgspec
 
-Method = Literal["exact", "hnsw", "iterative"]
+Method = Literal["exact", "hnsw", "iterative", "lance"]
 
 #: pgvector's ceiling for hnsw.ef_search.
 MAX_EF_SEARCH = 1000
@@ -36,6 +37,19 @@ class Choice(msgspec.Struct, frozen=True):
     ef_search: int = 0
     limit: int = 0
     max_visits: int = 0
+
+
+#: Candidates that a copy in Lance is asked for, at least, and at most with a filter. Their distances there are those of
+#: 8-bit vectors; here they are compared as they are.
+CANDIDATES, MAX_CANDIDATES = 50, 500
+
+
+def plan_lance(k: int, ef_search: int, share: float | None) -> Choice | None:
+    """The way by a copy in Lance, which knows nothing of the filter; None: too few of its chunks would meet it."""
+    limit = max(3 * k, CANDIDATES) if share is None else max(CANDIDATES, math.ceil(3 * k / max(share, 1e-6)))
+    if share is not None and limit > max(MAX_CANDIDATES, 3 * k):
+        return None
+    return Choice("lance", ef_search=max(ef_search, limit), limit=limit)
 
 
 def plan_choice(

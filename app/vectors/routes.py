@@ -65,11 +65,15 @@ async def get_index_by_name(
 
 @delete("/indexes/{name:str}", status_code=200, responses=problem_responses(404), tags=TAGS)
 async def delete_index_by_name(
-    name: FromPath[str], principal: NamedDependency[Principal], database: NamedDependency[Database]
+    name: FromPath[str],
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    request: Request[Any, Any, Any],
 ) -> DeletedIndex:
     """Delete an index with its chunks and variants; the dataset stays."""
     require_admin(principal)
     deleted = await delete_index(principal.scope(database), name)
+    await request.app.state.lance.erase([])  # the copies of what is gone
     database.changes.bump()
     return deleted
 
@@ -85,7 +89,7 @@ async def post_activate(
     principal = await act_as_profile(request, principal, profile_id)
     scope = principal.scope(database)
     await get_profile(scope, profile_id)
-    activation = await activate(database, scope, profile_id)
+    activation = await activate(database, scope, profile_id, request.app.state.lance)
     # what a walk through a graph costs is known when there is one
     request.app.state.calibration.start()
     return activation

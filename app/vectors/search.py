@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from typing import Any
 
 import msgspec
 from pgvector import HalfVector
@@ -11,6 +12,7 @@ from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
 from app.errors import InvalidInputError, NotFoundError, ProfileNotBoundError
+from app.lance.indexes import LanceIndexes
 from app.models.cached import QuestionCache
 from app.models.embedders import Embedders
 from app.models.protocol import Reranker
@@ -30,7 +32,7 @@ from app.vectors.models import (
 )
 from app.vectors.near import Ground
 from app.vectors.plan import plan_candidates, plan_search, plan_vector
-from app.vectors.router import Choice, plan_choice
+from app.vectors.router import Choice, plan_choice, plan_lance
 from app.vectors.statements import hits_sql, there_statement
 
 QUERIES = load_queries(__file__)
@@ -46,7 +48,9 @@ class Searcher:
         calibration: Calibration | None = None,
         reranker: Reranker | None = None,
         questions: QuestionCache | None = None,
+        lance: LanceIndexes | None = None,
     ) -> None:
+        self._lance = lance
         self._database = database
         self._questions = questions
         self._reranker = reranker
@@ -89,7 +93,7 @@ class Searcher:
         )
         if request.mode != "text":
             parameters["vector"] = await self._embed(route, profile, request)
-        choice = await self._choose(scope, route, attempt.breadth, ground, wanted)
+        choice = await self._choose(scope, route, attempt.breadth, ground, wanted, parameters)
         rows = await attempt.fetch(choice, parameters)
         if request.mode != "text" and choice.method != "exact" and _count(rows) < k:
             choice = Choice("exact")
@@ -116,13 +120,37 @@ class Searcher:
         return plan_vector(embedded[0], route.dimensions, route.name)
 
     async def _choose(
-        self, scope: Scope, route: SearchRoute, k: int, ground: Ground, wanted: FilterPlan | None
+        self,
+        scope: Scope,
+        route: SearchRoute,
+        k: int,
+        ground: Ground,
+        wanted: FilterPlan | None,
+        parameters: dict[str, Any],
     ) -> Choice:
+        """The way; by a copy in Lance with what it proposes among the parameters."""
         graph = route.variant_id is not None
+        by_lance = route.vector_backend == "lance" and self._lance is not None
         share = None
-        if wanted is not None and graph:
+        if wanted is not None and (graph or by_lance):
             share = await self._estimates.share(scope, ground, wanted)
+        if by_lance and "vector" in parameters:
+            choice = await self._propose(route, plan_lance(k, route.ef_search, share), parameters)
+            if choice is not None:
+                return choice
         return plan_choice(k, route.ef_search, route.chunks, share, self._calibration.costs, graph=graph)
+
+    async def _propose(
+        self, route: SearchRoute, choice: Choice | None, parameters: dict[str, Any]
+    ) -> Choice | None:
+        if choice is None or self._lance is None:
+            return None
+        vector = parameters["vector"].to_numpy()
+        found = await self._lance.find(route.table_name, route.lance, vector, choice.limit, choice.ef_search)
+        if found is None:
+            return None
+        parameters |= {"candidates": found.chunk_ids, "synced_to": found.synced_to}
+        return choice
 
     async def _route(self, scope: Scope, profile: str | None, index: str) -> SearchRoute:
         key = (scope.role, profile, index)
@@ -218,7 +246,8 @@ def _answer(
     passages: list[Passage],
     started: float,
 ) -> SearchAnswer:
-    measured = route.measured.get(str(choice.ef_search)) if choice.method == "hnsw" else None
+    by_variant = {"hnsw": route.measured, "lance": (route.lance or {}).get("measured", {})}
+    measured = by_variant.get(choice.method, {}).get(str(choice.ef_search))
     by_vector = request.mode == "vector"
     return SearchAnswer(
         profile=profile,

@@ -42,6 +42,7 @@ vector_index = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("gate", JSONB),
     Column("retired_at", DateTime(timezone=True)),
+    Column("lance", JSONB),
     Column("refresh_policy", Text),
     Column("refresh_s", Integer),
     CheckConstraint("dimensions between 1 and 4000", name="dimensions_check"),

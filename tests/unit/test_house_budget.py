@@ -47,6 +47,8 @@ TESTED_AS = {
     "versions/tasks.py": "integration/versions/test_swap.py",
     "rag/citations.py": "unit/rag/test_prompt.py",
     "rag/service.py": "integration/rag/test_routes.py",
+    "lance/tasks.py": "integration/lance/test_indexes.py",
+    "vectors/copies.py": "integration/lance/test_sync.py",
     "vectors/near.py": "integration/vectors/test_filters.py",
     "vectors/attempt.py": "integration/vectors/test_hybrid.py",
     "vectors/estimates.py": "integration/vectors/test_filters.py",
