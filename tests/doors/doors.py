@@ -232,6 +232,24 @@ def search_all(api: Api, profile: str, index: str) -> list[dict[str, Any]]:
     return hits
 
 
+def search_by_lance(api: Api, profile: str, index: str, k: int) -> list[dict[str, Any]]:
+    """The k nearest as this reader gets them when it searches by a copy in Lance; k at most what there is."""
+    before = api.admin.get(f"/catalog/profiles/{profile}").json()
+    request = {name: before[name] for name in ("id", "bound_datasets", "hnsw_config", "access_role")}
+    path = f"/vectors/profile/{profile}"
+    try:
+        assert api.admin.post("/catalog/profiles", json=request | {"vector_backend": "lance"}).is_success
+        activated = api.admin.post(f"{path}/activate").json()
+        assert activated["failures"] == [], activated
+        with api.reader(profile) as reader:
+            answer = reader.post(f"{path}/search", json={"index": index, "query": "anything", "k": k})
+    finally:
+        assert api.admin.post("/catalog/profiles", json=request).is_success
+    assert answer.json()["method"] == "lance", answer.text
+    hits: list[dict[str, Any]] = answer.json()["hits"]
+    return hits
+
+
 def search_where(api: Api, profile: str, index: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
     """Every hit that meets a filter."""
     with api.reader(profile) as reader:

@@ -1,5 +1,6 @@
 """One world, every door, the same questions: the same rows, masks, counts and refusals, as the policy means them."""
 
+import importlib.util
 import os
 import random
 import re
@@ -23,6 +24,7 @@ from tests.doors.doors import (
     read_context,
     search_all,
     search_by_function,
+    search_by_lance,
     search_where,
 )
 from tests.doors.worlds import (
@@ -44,6 +46,7 @@ __all__ = ["api"]
 
 NIGHTLY = os.environ.get("LAKEWARD_HYPOTHESIS") == "nightly"
 WORLDS = 12 if NIGHTLY else 2
+LANCE = importlib.util.find_spec("lancedb") is not None
 CLEARANCES = {
     "low": ("public", Redaction("null")),
     "hashing": ("internal", Redaction("hash")),
@@ -370,8 +373,11 @@ def compare_search(api: Api, world: World, profile: str) -> None:
         for row in expect(policy, world.rows, world.key)
         if (row["name"] or "").strip()
     )
-    by_rest = [(hit["doc_key"], hit["metadata"], hit["text"]) for hit in search_all(api, profile, index)]
-    for hits in (by_rest, search_by_function(api, profile, index) if wanted else []):
+    rest = [search_all(api, profile, index)]
+    if wanted and LANCE:
+        rest.append(search_by_lance(api, profile, index, len(wanted)))
+    answers = [[(hit["doc_key"], hit["metadata"], hit["text"]) for hit in hits] for hits in rest]
+    for hits in (*answers, search_by_function(api, profile, index) if wanted else []):
         found = sorted(
             repr((key, {name: in_json(value) for name, value in sorted(metadata.items())}, text))
             for key, metadata, text in hits
