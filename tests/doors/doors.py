@@ -238,7 +238,8 @@ def search_by_lance(api: Api, profile: str, index: str, k: int) -> list[dict[str
     request = {name: before[name] for name in ("id", "bound_datasets", "hnsw_config", "access_role")}
     path = f"/vectors/profile/{profile}"
     try:
-        assert api.admin.post("/catalog/profiles", json=request | {"vector_backend": "lance"}).is_success
+        answer = api.admin.post("/catalog/profiles", json=request | {"vector_backend": "lance"})
+        assert answer.is_success, answer.text
         activated = api.admin.post(f"{path}/activate").json()
         assert activated["failures"] == [], activated
         with api.reader(profile) as reader:
