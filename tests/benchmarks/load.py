@@ -102,7 +102,7 @@ class Busy:
             f"update lake.{DATASET} set text = text || ' .' where id in "
             f"(select id from lake.{DATASET} where not {DOOMED} order by random() limit {CHANGED})"
         )
-        answer = self._post("/vectors/refresh", {"index": INDEX})
+        answer = self._post(f"/vectors/refresh/{DATASET}", {})
         job = self._wait(answer["job_id"])
         self.rows += job["result"]["embedded"]
         self.done["refreshes"] += 1

@@ -101,7 +101,6 @@ UNTESTED = {
     "cli/server.py",
     "db/adbc.py",
     "db/builder.py",
-    "db/pool.py",
     "db/target.py",
     "delta/copy.py",
     "delta/find.py",
