@@ -51,6 +51,10 @@ async def prepare_index(database: Database, corpus: Corpus) -> Activation:
             for position, gloss in enumerate(corpus.glosses):
                 await copy.write_row((position + 1, gloss.text, 0, len(gloss.text)))
         await transaction.execute("delete from vec.glosses_v1_pending")
+        # the ids were given here; a refresh draws its own
+        await transaction.execute(
+            "select setval(pg_get_serial_sequence('vec.glosses_v1', 'chunk_id'), max(chunk_id)) from vec.glosses_v1"
+        )
     async with building(database, lock="vacuum", memory_bytes=0) as connection:
         await connection.execute(
             "vacuum (analyze) vec.glosses_v1, vec.glosses_v1_text, vec.glosses_v1_pending, lake.glosses"
