@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "search": ("app.cli.vectors", "Search an index as a profile."),
     "ask": ("app.cli.ask", "Answer a question from an index as a profile, with citations."),
     "trial": ("app.cli.trials", "Measure HNSW configs, find the best, autotune; eval sets."),
+    "adapter": ("app.cli.adapters", "Teach a model your questions: train, list and delete adapters."),
     "query": ("app.cli.query", "Run one analytic SELECT."),
     "role": ("app.cli.roles", "Create, list, show and delete access roles: who sees what as it is."),
     "journal": ("app.cli.journal", "Read the journal, verify it, seal it now."),

@@ -66,22 +66,20 @@ async def defer_adapter(scope: Scope, request: AdapterRequest) -> AdapterAccepte
     Raises:
         InvalidNameError: the name cannot be used.
         NotFoundError: no such eval set.
-        InvalidInputError: too few of its questions have relevant rows, or its index has an adapter already.
+        InvalidInputError: too few of its questions have relevant rows, its index has an adapter already, or it is not
+            an eval set that is to be learnt from.
         ConflictError: there is an adapter of that name.
     """
-    name = plan_name(request.name, "adapter")
+    if request.eval is None or request.index is not None:
+        raise InvalidInputError("say either `eval`, or `index` and `pairs`")
+    name = await plan_new_name(scope, request.name)
     found = await get_eval(scope, request.eval)
     index = await get_index_row(scope, found.index)
     if found.judged < MIN_PAIRS:
         raise InvalidInputError(
             f"{found.judged} questions of eval set {found.name!r} have relevant rows; {MIN_PAIRS} are needed to learn"
         )
-    if "+" in index.model_name:
-        raise InvalidInputError(
-            f"index {index.name!r} has an adapter; one is learnt over the model itself, so use an index of that"
-        )
-    if (await list_adapters(scope, 1, None, name=name)).items:
-        raise ConflictError(f"adapter {name!r} exists; choose another name, or delete it")
+    refuse_adapted(index)
     plan = AdapterPlan(name=name, eval=found.name, index=index.name, principal=scope.actor.principal)
     async with scope.begin() as transaction:
         job_id = await defer_job(
@@ -94,6 +92,31 @@ async def defer_adapter(scope: Scope, request: AdapterRequest) -> AdapterAccepte
             created_by=scope.actor.principal,
         )
     return AdapterAccepted(job_id=job_id, name=name, model=f"{index.model_name}+{name}")
+
+
+async def plan_new_name(scope: Scope, name: str) -> str:
+    """The name, when it can be an adapter's and is none's.
+
+    Raises:
+        InvalidNameError: the name cannot be used.
+        ConflictError: there is an adapter of that name.
+    """
+    name = plan_name(name, "adapter")
+    if (await list_adapters(scope, 1, None, name=name)).items:
+        raise ConflictError(f"adapter {name!r} exists; choose another name, or delete it")
+    return name
+
+
+def refuse_adapted(index: IndexRow) -> None:
+    """Nothing, when an adapter can be learnt over the index's model.
+
+    Raises:
+        InvalidInputError: it has an adapter.
+    """
+    if "+" in index.model_name:
+        raise InvalidInputError(
+            f"index {index.name!r} has an adapter; one is learnt over the model itself, so use an index of that"
+        )
 
 
 async def run_adapter(context: JobContext, embedders: Embedders, plan: AdapterPlan) -> AdapterRow:
@@ -111,11 +134,18 @@ async def run_adapter(context: JobContext, embedders: Embedders, plan: AdapterPl
     pairs = await _read_pairs(owner, index, questions)
     trained = await asyncio.to_thread(train_adapter, *pairs)
     await context.report(2, 3)
-    async with owner.begin() as transaction:
-        parameters = _describe(plan, index, trained)
-        await transaction.execute(QUERIES["register_adapter"], parameters)
+    adapter = await register_adapter(owner, plan.name, index, trained)
     await context.report(3, 3)
-    return await get_adapter(owner, plan.name)
+    return adapter
+
+
+async def register_adapter(owner: Scope, name: str, index: IndexRow, trained: Trained) -> AdapterRow:
+    """What was learnt over the index's model, under this name; when the name is taken, what has it."""
+    async with owner.begin() as transaction:
+        await transaction.execute(
+            QUERIES["register_adapter"], _describe(name, owner.actor.principal, index, trained)
+        )
+    return await get_adapter(owner, name)
 
 
 async def _read_pairs(
@@ -138,18 +168,19 @@ async def _read_pairs(
         raise InvalidInputError(
             f"{len(asked)} pairs of a question and a row that the index has are too few; {MIN_PAIRS} are needed"
         )
-    return _unit(np.array(asked, np.float32)), _unit(passages), np.array(answers)
+    return scale(np.array(asked, np.float32)), scale(passages), np.array(answers)
 
 
-def _unit(vectors: Vectors) -> Vectors:
+def scale(vectors: Vectors) -> Vectors:
+    """Each vector of length 1."""
     scaled: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return scaled
 
 
-def _describe(plan: AdapterPlan, index: IndexRow, trained: Trained) -> dict[str, object]:
+def _describe(name: str, principal: str, index: IndexRow, trained: Trained) -> dict[str, object]:
     held_out = HeldOut(pairs=trained.held_out, before=trained.before, after=trained.after)
     return {
-        "name": plan.name,
+        "name": name,
         "provider": index.provider,
         "model_name": index.model_name,
         "model_version": index.model_version,
@@ -158,7 +189,7 @@ def _describe(plan: AdapterPlan, index: IndexRow, trained: Trained) -> dict[str,
         "version": hash_matrix(trained.matrix),
         "trained_on": trained.trained_on,
         "held_out": Jsonb(msgspec.to_builtins(held_out)),
-        "created_by": plan.principal,
+        "created_by": principal,
     }
 
 

@@ -30,11 +30,24 @@ class SwapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     force: bool = False
 
 
+class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A question, and a text that answers it."""
+
+    query: Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+    text: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
+
+
 class AdapterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Learn an adapter over the model of an eval set's index, from the questions that have relevant rows."""
+    """Learn an adapter over an index's model.
+
+    From the questions of the eval set `eval` that have relevant rows, over the model of its index; or from `pairs`,
+    over the model of `index`. Of pairs nothing is kept but the adapter.
+    """
 
     name: str
-    eval: Name
+    eval: Name | None = None
+    index: Name | None = None
+    pairs: Annotated[list[Pair], msgspec.Meta(max_length=2000)] | None = None
 
 
 class AdapterPlan(msgspec.Struct, frozen=True):

@@ -41,6 +41,7 @@ TESTED_AS = {
     "tombstones/erasure_tasks.py": "faults/test_erasure.py",
     "versions/adapter_routes.py": "integration/versions/test_adapters.py",
     "versions/gate.py": "integration/versions/test_swap.py",
+    "versions/pairs.py": "integration/versions/test_adapters.py",
     "versions/routes.py": "integration/versions/test_service.py",
     "versions/shadow.py": "integration/versions/test_swap.py",
     "versions/statements.py": "integration/versions/test_swap.py",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.integration.api.conftest import Api, problem
@@ -55,6 +56,59 @@ def test_an_index_moves_to_an_adapter_which_stays_while_it_is_used(polite: Api) 
     problem(
         swapping.admin.post("/vectors/indexes/notes_v1/swap", json={"adapter": "polite"}), 404, "not_found"
     )
+
+
+def pairs(count: int, answers: int = 1) -> list[dict[str, str]]:
+    return [
+        {"query": " ".join(TEXTS[n].split()[:4] + ["please"] * 8), "text": TEXTS[n] + " ." * k}
+        for n in range(count)
+        for k in range(answers)
+    ]
+
+
+def test_learnt_from_pairs_of_which_nothing_is_kept(swapping: Api) -> None:
+    secret = [{"query": "wozu zwiebelfisch", "text": "ein zwiebelfisch"}]
+    body = {"name": "paired", "index": "notes_v1", "pairs": pairs(60, 2) + secret + pairs(1)}
+    answer = swapping.admin.post(URL, json=body)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    # 121 different pairs of 61 questions, a fifth of which is held out with all its pairs
+    assert made["trained_on"] + made["held_out"]["pairs"] == 121 and made["held_out"]["pairs"] in (23, 24)
+    assert swapping.admin.get(URL).json()["items"] == [made]
+    problem(swapping.admin.post(URL, json=body), 409, "conflict")
+    job = change(swapping, "swap", adapter="paired", force=True)
+    assert job["state"] == "succeeded" and job["result"]["model"] == "fake+paired", job
+    assert change(swapping, "rollback")["state"] == "succeeded"
+    assert swapping.admin.delete("/vectors/indexes/notes_v1~2").status_code in (200, 404)
+    tables = (
+        "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+        "where c.relkind = 'r' and n.nspname in ('lakeward', 'jobs', 'vec')"
+    )
+    with psycopg.connect(swapping.deployed.dsn) as admin:
+        names = [name for (name,) in admin.execute(tables).fetchall()]
+        holds = "select 1 from {} t where t::text like '%zwiebelfisch%' limit 1"
+        kept = [name for name in names if admin.execute(holds.format(name)).fetchone()]
+    assert len(names) > 20 and kept == []
+
+
+def test_pairs_that_cannot_be_learnt_from_are_refused(swapping: Api) -> None:
+    good = pairs(60)
+    for body, code in (
+        ({"index": "notes_v1", "pairs": good[:5]}, "invalid_input"),
+        ({"index": "notes_v1", "pairs": good[:1] * 60}, "invalid_input"),
+        ({"index": "notes_v1", "pairs": []}, "invalid_input"),
+        ({"index": "notes_v1", "pairs": [*good, {"query": " ", "text": "x"}]}, "invalid_input"),
+        ({"index": "notes_v1", "pairs": [*good, {"query": "x"}]}, "invalid_input"),
+        ({"index": "notes_v1", "pairs": good * 40}, "invalid_input"),
+        ({"pairs": good}, "invalid_input"),
+        ({"eval": "asked", "index": "notes_v1", "pairs": good}, "invalid_input"),
+        ({"eval": "asked", "index": "notes_v1"}, "invalid_input"),
+        ({"index": "notes_v1"}, "invalid_input"),
+        ({}, "invalid_input"),
+    ):
+        problem(swapping.admin.post(URL, json={"name": "x", **body}), 400, code)
+    problem(swapping.admin.post(URL, json={"name": "x", "index": "none", "pairs": good}), 404, "not_found")
+    assert all(found["name"] != "x" for found in swapping.admin.get(URL).json()["items"])
 
 
 def test_what_cannot_be_learnt_is_refused(swapping: Api) -> None:
