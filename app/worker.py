@@ -22,6 +22,7 @@ from app.tombstones.erasure_tasks import register as register_erasure
 from app.trials.bench import sweep_copies
 from app.trials.tasks import register as register_trials
 from app.vectors.refresh import defer_due as defer_refreshes
+from app.vectors.service import drop_idle_triggers
 from app.vectors.tasks import register as register_vectors
 from app.versions.adapters import adapter_source
 from app.versions.tasks import register as register_versions
@@ -36,7 +37,7 @@ COMPACTION_S = 3600.0
 COPIES_S = 60.0
 #: How often it is looked for indexes that are to be refreshed.
 REFRESH_S = 30.0
-#: How often it is looked for people's sessions that sit in an open transaction.
+#: How often it is looked for people's sessions that sit in an open transaction, and for triggers of deleted indexes.
 IDLE_S = 60.0
 
 
@@ -58,6 +59,7 @@ def build_queue(database: Database, embedders: Embedders, settings: Settings, st
     queue.repeat("orphans", COMPACTION_S, lambda: remove_orphans(database, places))
     queue.repeat("trial copies", COPIES_S, lambda: sweep_copies(database))
     queue.repeat("refresh", REFRESH_S, lambda: defer_refreshes(database))
+    queue.repeat("idle triggers", IDLE_S, lambda: drop_idle_triggers(database.owner(timeout_ms=30_000)))
     queue.repeat("idle logins", IDLE_S, lambda: end_idle_users(database))
     return queue
 

@@ -15,17 +15,17 @@ declare
 begin
   select b.* into base from lakeward.find_base(item.relation_id) b;
   if tg_op = 'DELETE' then
+    -- Searches take these tables before the dataset's, writers after it: so the dataset's is left alone here, and its
+    -- triggers are dropped when nobody is there (sql/30_drop_idle_triggers.sql). Writers end first, and the next ones wait.
+    perform pg_advisory_xact_lock(hashtextextended('lakeward.indexes', to_regclass(format('lake.%I', base.table_name))::oid::bigint));
     perform lakeward.end_readers(to_regclass(r.name)) from unnest(array[
-      format('lake.%I', base.table_name), format('vec.%I', item.table_name), format('vec.%I', item.table_name || '_pending'),
+      format('vec.%I', item.table_name), format('vec.%I', item.table_name || '_pending'),
       format('vec.%I', item.table_name || '_text')
     ]) r (name);
     -- in the order in which searches and the indexing job take them, or each could wait for the other
     execute format(
       'lock table vec.%I, vec.%I, vec.%I in access exclusive mode', item.table_name, item.table_name || '_pending', item.table_name || '_text'
     );
-    execute format('drop trigger if exists %I on lake.%I', 'track_insert_' || item.id, base.table_name);
-    execute format('drop trigger if exists %I on lake.%I', 'track_update_' || item.id, base.table_name);
-    execute format('drop trigger if exists %I on lake.%I', 'track_delete_' || item.id, base.table_name);
     -- with the views of its hits
     execute format(
       'drop table vec.%I, vec.%I, vec.%I cascade', item.table_name || '_text', item.table_name || '_pending', item.table_name

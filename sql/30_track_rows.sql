@@ -5,6 +5,8 @@
 -- The indexing job takes a row out of _pending and writes its chunks in one transaction. So _pending is asked first: that
 -- waits for such a transaction, and the next statement sees what it wrote. Several are locked in the order of the row key, as
 -- the job locks them, or each could wait for the other.
+-- Whoever deletes an index waits for writers, and they for it, at an advisory lock of the dataset (sql/30_on_vector_index.sql):
+-- the index's triggers stay behind for a while, and find nothing to do.
 create or replace function lakeward.track_rows() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -14,7 +16,11 @@ declare
   same text;
   waiting bigint := 0;
 begin
-  select i.* into strict item from lakeward.vector_index i where i.id = tg_argv[0]::bigint;
+  perform pg_advisory_xact_lock_shared(hashtextextended('lakeward.indexes', tg_relid::bigint));
+  select i.* into item from lakeward.vector_index i where i.id = tg_argv[0]::bigint;
+  if not found then
+    return null;
+  end if;
   if tg_op <> 'INSERT' then
     execute format(
       'select from vec.%I p where p.row_key in (select o.%I from old_rows o) order by p.row_key for update',

@@ -46,6 +46,7 @@ begin
     'grant execute on function lakeward.role_of(text), lakeward.defer_job(text, text, jsonb, text, text, text), '
     'lakeward.install_readers(bigint), lakeward.attach_dataset(bigint, text), lakeward.create_dataset_table(bigint), '
     'lakeward.ensure_row_key(bigint, text), lakeward.close_login(text), lakeward.drop_login(text), lakeward.end_readers(regclass), '
+    'lakeward.drop_idle_triggers(), '
     'lakeward.end_idle_logins(interval, interval), lakeward.column_type(text), '
     'lakeward.filter_sql(jsonb), lakeward.filter_literal(text, text), lakeward.redacted_type(text, text), '
     'lakeward.redaction_sql(text, text, text, integer, integer), lakeward.sensitivity_level(text), '

@@ -76,6 +76,9 @@ def _from_sqlstate(exc: psycopg.Error, sqlstate: str) -> errors.LakewardError:
         return errors.ConflictError(
             "the index has as many readers as Postgres can grant it to; make another index"
         )
+    if sqlstate == "22023" and exc.diag.source_function == "call_string_check_hook":
+        # of what a scope sets, only the role can be refused (guc.c); its name is nobody's business
+        return errors.ForbiddenError("the profile that asks was deleted meanwhile")
     found = _BY_SQLSTATE.get(sqlstate) or _BY_CLASS.get(sqlstate[:2])
     if found is None:
         return errors.InternalError(sqlstate=sqlstate)

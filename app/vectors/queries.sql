@@ -44,9 +44,17 @@ insert into lakeward.vector_index (
 update lakeward.vector_index set refresh_policy = coalesce(%(policy)s, refresh_policy), refresh_s = coalesce(%(seconds)s, refresh_s)
 where name = %(name)s and num_nonnulls(%(policy)s::text, %(seconds)s::integer) > 0;
 
+-- lock_versions --
+-- As app/versions does it: no version is begun of an index that is being deleted.
+select pg_advisory_xact_lock(hashtextextended('lakeward.versions ' || split_part(%(name)s, '~', 1), 0));
+
 -- delete_index --
 -- With all its versions; of a version that is not live, it alone.
 delete from lakeward.vector_index where name = %(name)s or split_part(name, '~', 1) = %(name)s;
+
+-- drop_idle_triggers --
+-- Owner or steward: what deleted indexes left on their datasets; how many datasets are too busy for it.
+select lakeward.drop_idle_triggers();
 
 -- refresh_staleness --
 -- After embedding: a dataset is fresh when none of its own indexes has pending rows left. A view's index does not count:

@@ -11,7 +11,7 @@ from app.db.changes import Remembered
 from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
-from app.errors import InvalidInputError, NotFoundError, ProfileNotBoundError
+from app.errors import InternalError, InvalidInputError, NotFoundError, ProfileNotBoundError
 from app.lance.indexes import LanceIndexes
 from app.models.cached import QuestionCache
 from app.models.embedders import Embedders
@@ -36,6 +36,8 @@ from app.vectors.router import Choice, plan_choice, plan_lance
 from app.vectors.statements import hits_sql, there_statement
 
 QUERIES = load_queries(__file__)
+#: A table or view that is not there, a schema; and "could not open relation" when it went after the name was resolved.
+VANISHED = ("42P01", "3F000", "XX000")
 
 
 class Searcher:
@@ -75,6 +77,16 @@ class Searcher:
 
     async def find(self, scope: Scope, profile: str | None, request: SearchRequest) -> "Found":
         """As `search`, with where in its row each hit is."""
+        try:
+            return await self._find(scope, profile, request)
+        except InternalError as exc:
+            if exc.extra.get("sqlstate") not in VANISHED:
+                raise
+        # what it was on its way to was deleted meanwhile: once more, by the way there is now, or to say there is none
+        self._database.changes.bump()
+        return await self._find(scope, profile, request)
+
+    async def _find(self, scope: Scope, profile: str | None, request: SearchRequest) -> "Found":
         started = time.perf_counter()
         request = plan_search(request)
         route = await self._route(scope, profile, request.index)

@@ -172,6 +172,17 @@ async def delete_index(scope: Scope, name: str) -> DeletedIndex:
     """
     index = await get_index(scope, name)
     async with scope.begin() as transaction:
+        await transaction.execute(QUERIES["lock_versions"], {"name": name})
         if await transaction.execute(QUERIES["delete_index"], {"name": name}) == 0:
             raise NotFoundError(f"no index {name[:60]!r}")
+    await drop_idle_triggers(scope)
     return DeletedIndex(name=name, source=index.source, chunks=index.chunks)
+
+
+async def drop_idle_triggers(scope: Scope) -> int:
+    """Drop the triggers of deleted indexes; how many datasets are too busy for it now.
+
+    `scope` is the owner's or a steward's.
+    """
+    busy: int = await scope.fetch_value(QUERIES["drop_idle_triggers"])
+    return busy

@@ -5,6 +5,7 @@ import msgspec
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
 from app.errors import ConflictError, NotFoundError
+from app.vectors.service import drop_idle_triggers
 from app.versions import statements
 from app.versions.models import Model, VersionRow
 
@@ -73,12 +74,14 @@ async def drop_version(owner: Scope, version: VersionRow) -> None:
     """It goes with its tables, unless it is live."""
     async with owner.begin() as transaction:
         await transaction.execute(QUERIES["drop_version"], {"id": version.id})
+    await drop_idle_triggers(owner)
 
 
 async def drop_older(owner: Scope, name: str, keep: VersionRow) -> None:
     """Of the versions that were live, `keep` alone stays."""
     async with owner.begin() as transaction:
         await transaction.execute(QUERIES["drop_retired"], {"name": name, "keep": keep.id})
+    await drop_idle_triggers(owner)
 
 
 async def count_pending(owner: Scope, version: VersionRow) -> int:

@@ -5,11 +5,19 @@ was begun stays where its embedding was, and the next attempt goes on with it.
 """
 
 import contextlib
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from app.db.database import Database
 from app.db.scope import Actor, Scope
-from app.errors import ConflictError, LakewardError, NotFoundError, ProviderError, UnavailableError
+from app.errors import (
+    ConflictError,
+    InternalError,
+    LakewardError,
+    NotFoundError,
+    ProviderError,
+    UnavailableError,
+)
 from app.jobs.queue import JobContext
 from app.models.embedders import Embedders
 from app.vectors.indexing import index_pending
@@ -40,6 +48,21 @@ async def run_swap(context: JobContext, embedders: Embedders, plan: SwapPlan) ->
         UnavailableError: rows change faster than they are embedded; the same job goes on.
     """
     owner = context.database.owner(Actor(principal=plan.principal, source="job:swap"))
+    async with _while_there(owner, plan.index):
+        return await _swap(context, embedders, owner, plan)
+
+
+@contextlib.asynccontextmanager
+async def _while_there(owner: Scope, index: str) -> AsyncIterator[None]:
+    """An index that is deleted meanwhile, with the tables this works on, is not found."""
+    try:
+        yield
+    except InternalError:
+        await get_family(owner, index)
+        raise
+
+
+async def _swap(context: JobContext, embedders: Embedders, owner: Scope, plan: SwapPlan) -> Swapped:
     family = await get_family(owner, plan.index)
     if family.live.model == plan.model:
         # an earlier attempt came so far
@@ -71,6 +94,11 @@ async def run_rollback(context: JobContext, embedders: Embedders, plan: Rollback
         ProviderError: its model stayed away.
     """
     owner = context.database.owner(Actor(principal=plan.principal, source="job:rollback"))
+    async with _while_there(owner, plan.index):
+        return await _roll_back(context, embedders, owner, plan)
+
+
+async def _roll_back(context: JobContext, embedders: Embedders, owner: Scope, plan: RollbackPlan) -> Swapped:
     family = await get_family(owner, plan.index)
     if family.live.version == plan.version:
         before = family.retired[-1] if family.retired else family.live

@@ -10,6 +10,7 @@ from psycopg import sql
 
 from app.db.database import Database
 from app.db.round_trip import MAX_PREPARED, Call, _convert, as_bytes, fetch_last
+from app.errors import ForbiddenError
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -109,3 +110,9 @@ async def test_more_statements_than_are_kept_start_over(
         for n in range(20):
             rows = await fetch_last(connection, [Call(f"select {n} as a, 1 as b".encode(), ())], Pair)
             assert rows == [Pair(n, 1)]
+
+
+async def test_a_role_that_was_deleted_meanwhile_is_forbidden_and_not_named(database):
+    with pytest.raises(ForbiddenError) as caught:
+        await database.reader("lw_p_gone").fetch_value("select 1")
+    assert "lw_p_gone" not in caught.value.message

@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from app.db.database import Database
 from app.db.scope import Actor, Scope
 from app.errors import ConflictError, ForbiddenError, LakewardError, TimeoutExceededError
+from app.vectors.service import drop_idle_triggers
 
 PASSWORD = "a-power-users-password"
 
@@ -308,12 +309,20 @@ async def test_deleting_an_index_drops_its_tables_and_its_triggers(database, wor
     assert admin.execute(
         "select count(*) from pg_class where relnamespace = 'vec'::regnamespace"
     ).fetchone() == (0,)
-    triggers = admin.execute(
-        "select count(*) from pg_trigger where tgrelid = 'lake.people'::regclass and starts_with(tgname, 'track_')"
-    )
-    assert triggers.fetchone() == (0,)
+    # they stay until nobody reads the dataset, and do nothing
     async with database.owner().begin() as transaction:
         await transaction.execute("insert into lake.people values (3, 'Edsger', 'third')")
+        await transaction.execute("update lake.people set name = name || '.'")
+        await transaction.execute("delete from lake.people where id = 3")
+    triggers = (
+        "select count(*) from pg_trigger where tgrelid = 'lake.people'::regclass and tgname ^@ 'track_'"
+    )
+    async with database.reader(world.alpha).begin() as reading:
+        await reading.execute("select count(*) from p_alpha.people")
+        assert await drop_idle_triggers(database.steward()) == 1
+    assert admin.execute(triggers).fetchone() == (3,)
+    assert await drop_idle_triggers(database.steward()) == 0
+    assert admin.execute(triggers).fetchone() == (0,)
 
 
 @pytest.fixture
