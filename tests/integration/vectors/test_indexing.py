@@ -291,5 +291,52 @@ async def test_an_index_that_is_deleted_meanwhile_is_not_found(notes: Notes) -> 
         await notes.run()
 
 
+async def test_chunks_are_of_the_texts_that_rows_have_now_whoever_writes_meanwhile(notes: Notes) -> None:
+    """Writers change, tombstone and delete rows while the model has them in its hands."""
+    await notes.insert(*(f"note {n}" for n in range(300)))
+    calls = 0
+
+    async def disturb(good: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls <= 6:
+            first = 40 * calls - 40
+            await asyncio.gather(
+                *(
+                    notes.execute(
+                        f"update lake.notes set text = 'changed {calls}.{writer} ' || id "
+                        f"where id between {first + 5 * writer} and {first + 60 + 5 * writer}"
+                    )
+                    for writer in range(3)
+                ),
+                notes.execute(f"delete from lake.notes where id between {first} and {first + 2}"),
+            )
+            async with notes.database.steward().begin() as steward:
+                await steward.execute(
+                    "select lakeward.create_tombstones('notes', null, %s, '')", [[str(first + 10)]]
+                )
+        return good
+
+    notes.model.act = lambda texts, good: disturb(good)
+    await notes.run()
+    await notes.run()
+    assert calls >= 4
+    other = await notes.value(
+        "select count(*) from vec.notes_v1 c join vec.notes_v1_text t using (chunk_id) "
+        "left join vec.notes_v1_source r using (row_key) where r.t1 is distinct from t.content"
+    )
+    assert other == 0, "chunks of texts that no row has"
+    missing = await notes.value(
+        "select count(*) from vec.notes_v1_source where row_key not in (select row_key from vec.notes_v1)"
+    )
+    assert missing == 0
+    gone = await notes.value(
+        "select count(*) from vec.notes_v1 where row_key in (0, 1, 2, 10, 40, 41, 42, 50, 80, 90, 120, 130)"
+    )
+    assert gone == 0, "rows that were deleted or tombstoned came back"
+    assert await notes.value("select count(*) - count(distinct row_key) from vec.notes_v1") == 0
+    assert await notes.value("select count(*) from vec.notes_v1_pending") == 0
+
+
 def _fail() -> Any:
     raise ProviderError("status 503")
