@@ -14,6 +14,9 @@ import rich_click as click
 
 from app.errors import InvalidInputError
 
+#: Seconds after which a command that was told to end, and did not hear it, is told again.
+AGAIN_S = 3
+
 
 @contextlib.contextmanager
 def part_file(target: Path) -> Iterator[BinaryIO]:
@@ -57,12 +60,16 @@ def _stopped_by_signals() -> Iterator[None]:
         yield
         return
 
-    def stop(*_: object) -> None:
-        raise click.Abort
+    def stop(number: int, _: object) -> None:
+        # what is raised while an object is being deleted is lost (docs.python.org, object.__del__): say it again then
+        signal.alarm(AGAIN_S)
+        raise KeyboardInterrupt if number == signal.SIGINT else click.Abort
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ends = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    before = {number: signal.signal(number, stop) for number in ends}
     try:
         yield
     finally:
+        signal.alarm(0)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,6 +1,7 @@
 import os
 import signal
 import stat
+import time
 
 import click
 import pytest
@@ -66,3 +67,22 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
         part_file(tmp_path / "none/a.csv"),
     ):
         pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_is_lost_comes_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.cli.part_file.AGAIN_S", 1)
+
+    class Dying:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            # the handler runs here, and what it raises is ignored
+            sum(range(1000))
+
+    with pytest.raises(click.Abort), part_file(tmp_path / "out") as file:
+        file.write(b"half")
+        dying = Dying()
+        del dying
+        time.sleep(5)
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
