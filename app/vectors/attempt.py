@@ -92,6 +92,6 @@ def _settings(choice: Choice) -> dict[str, str]:
             # the parameters' values are a few ids, and the last one: both by the key
             return {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
         case _:
-            # a server for fast disks has 1.1. With it a filter that leaves a tenth has each row's chunks looked up, which
+            # a server for fast disks has 1.1. With it a filter that leaves a tenth has each row looked up, which
             # takes a tenth longer than to join them all: what is in memory costs the processor, either way
             return {"random_page_cost": "4"}
