@@ -92,8 +92,8 @@ where c.relnamespace = 'vec'::regnamespace and c.relkind = 'r' and c.relname ~ '
 -- The caller's own part of indexes and profiles. Sizes and counters are Postgres' own.
 select i.name as index, r.name as source, p.id as profile,
   jsonb_build_object('m', p.m, 'ef_construction', p.ef_construction, 'ef_search', p.ef_search) as config, v.state,
-  pg_table_size(to_regclass(format('vec.%%I', i.table_name))) as chunk_bytes,
-  pg_table_size(to_regclass(format('vec.%%I', i.table_name || '_text'))) as text_bytes,
+  coalesce(pg_table_size(to_regclass(format('vec.%%I', i.table_name))), 0) as chunk_bytes,
+  coalesce(pg_table_size(to_regclass(format('vec.%%I', i.table_name || '_text'))), 0) as text_bytes,
   coalesce(pg_relation_size(hnsw.oid), 0) as variant_bytes,
   case when %(admin)s then io.idx_blks_hit end as blocks_hit,
   case when %(admin)s then io.idx_blks_read end as blocks_read,

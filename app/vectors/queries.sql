@@ -2,13 +2,11 @@
 -- The indexes the scope's role may see, by name; keyset by name.
 select i.id, i.name, r.name as source, i.row_key, i.text_columns, i.chunk_size, i.chunk_overlap, i.provider,
   i.model_name, i.model_version, i.dimensions, i.created_at, i.last_embedded_at, i.table_name,
-  i.refresh_policy, i.refresh_s,
-  (
-    select format_type(a.atttypid, null) from pg_attribute a
-    where a.attrelid = to_regclass(format('vec.%%I', i.table_name)) and a.attname = 'row_key'
-  ) as row_key_type
+  i.refresh_policy, i.refresh_s, format_type(a.atttypid, null) as row_key_type
 from lakeward.vector_index i
 join lakeward.relation r on r.id = i.relation_id
+-- without its table it is being deleted
+join pg_attribute a on a.attrelid = to_regclass(format('vec.%%I', i.table_name)) and a.attname = 'row_key'
 where (i.state = 'live' or i.name = %(name)s) and (%(name)s::text is null or i.name = %(name)s)
   and (%(source)s::text is null or r.name = %(source)s)
   and (%(model)s::text is null or i.model_name = %(model)s)
@@ -83,10 +81,11 @@ where i.name = %(name)s;
 select i.name, i.table_name, r.name as source, i.provider, i.model_name, i.model_version, i.dimensions, i.id as index_id,
   b.id as binding_id, p.ef_search, p.vector_backend, v.id as variant_id, coalesce(v.measured, '{}') as measured,
   i.lance, i.last_embedded_at, i.text_columns, '' as base_table, i.row_key,
-  (
+  -- none while the index is being deleted: its row is still in this statement's snapshot, its table is not there any more
+  coalesce((
     select greatest(c.reltuples, 0)::bigint from pg_class c
     where c.oid = to_regclass(format('vec.%%I', i.table_name))
-  ) as chunks,
+  ), 0) as chunks,
   (
     select coalesce(
       jsonb_agg(jsonb_build_object('name', s.name, 'type', s.type, 'column', 'f' || s.position) order by s.position), '[]'
@@ -107,10 +106,10 @@ where i.name = %(index)s and p.id = %(profile)s;
 select i.name, i.table_name, r.name as source, i.provider, i.model_name, i.model_version, i.dimensions, i.id as index_id,
   null::bigint as binding_id, 100 as ef_search, 'pgvector' as vector_backend, v.id as variant_id,
   coalesce(v.measured, '{}') as measured, i.lance, i.last_embedded_at, i.text_columns, base.table_name as base_table, i.row_key,
-  (
+  coalesce((
     select greatest(c.reltuples, 0)::bigint from pg_class c
     where c.oid = to_regclass(format('vec.%%I', i.table_name))
-  ) as chunks,
+  ), 0) as chunks,
   (
     select coalesce(
       jsonb_agg(jsonb_build_object('name', c.name, 'type', c.type, 'column', 'f' || c.position) order by c.position), '[]'

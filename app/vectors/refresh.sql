@@ -3,7 +3,7 @@
 -- `job_id` is a job that has not begun, and will find all that waits now; `busy` says that one has.
 with named as (select r.id from lakeward.relation r where r.name = %(name)s)
 select i.name as index, p.waiting + p.rejected as rows,
-  (select greatest(c.reltuples, 0)::bigint from pg_class c where c.oid = to_regclass(format('vec.%%I', i.table_name))) as chunks,
+  coalesce((select greatest(c.reltuples, 0)::bigint from pg_class c where c.oid = to_regclass(format('vec.%%I', i.table_name))), 0) as chunks,
   (
     select j.id::text from lakeward.job j
     where j.kind = 'index' and j.subject = i.name and j.state = 'queued' and j.args ->> 'retry' = 'true'
