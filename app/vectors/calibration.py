@@ -18,7 +18,7 @@ from app.vectors.router import Costs
 log = logging.getLogger(__name__)
 QUERIES = load_queries(__file__, "calibration.sql")
 TURNS = 3
-#: Chunks that are compared, rows that are looked up, and rows that are read: some 30 ms in all.
+#: Chunks that are compared, rows that are looked up, and rows that are read, and joined: some 40 ms in all.
 COMPARED, CHECKED, SCANNED = 5000, 400, 20_000
 NARROW, WIDE = 40, 240
 #: Fewer chunks than these say nothing.
@@ -31,6 +31,7 @@ class _Largest(msgspec.Struct, frozen=True):
     dimensions: int
     base_table: str
     row_key: str
+    chunks: int
     variant_id: int | None
 
 
@@ -76,17 +77,20 @@ async def measure_costs(database: Database) -> Costs | None:
         distance = await _median_ms(transaction, _comparing(largest, ext))
         read = await _median_ms(transaction, _reading(largest))
         checked = await _median_ms(transaction, _checking(largest))
-        scanned, rows = await _median_ms(transaction, _scanning(largest)), SCANNED
+        scanned = await _median_ms(transaction, _scanning(largest))
+        joined = await _median_ms(transaction, _joining(largest))
     visit_us = defaults.visit_us
     if largest.variant_id is not None:
         async with owner.begin({"enable_seqscan": "off", "enable_sort": "off"}) as transaction:
             narrow, wide = [await _walk_ms(transaction, largest, ext, ef) for ef in (NARROW, WIDE)]
         visit_us = max((wide - narrow) * 1000 / (WIDE - NARROW), 0.1)
+    compared, rows = min(COMPARED, largest.chunks), min(SCANNED, largest.chunks)
     return Costs(
-        distance_us=max((distance - read) * 1000 / COMPARED, 0.02) * DEFAULT_DIMENSIONS / largest.dimensions,
+        distance_us=max((distance - read) * 1000 / compared, 0.02) * DEFAULT_DIMENSIONS / largest.dimensions,
         check_us=max(checked * 1000 / CHECKED, 0.1),
         visit_us=visit_us,
         scan_us=max(scanned * 1000 / rows, 0.02),
+        join_us=max((joined - scanned) * 1000 / rows, 0.02),
     )
 
 
@@ -117,6 +121,18 @@ def _checking(index: _Largest) -> sql.Composed:
 
 def _scanning(index: _Largest) -> sql.Composed:
     return sql.SQL("select count({key}) from (select {key} from {base} limit {rows}) d").format(
+        base=sql.Identifier("lake", index.base_table),
+        key=sql.Identifier(index.row_key),
+        rows=sql.Literal(SCANNED),
+    )
+
+
+def _joining(index: _Largest) -> sql.Composed:
+    return sql.SQL(
+        "select count(d.{key}) from (select row_key from {chunks} limit {rows}) c "
+        "join (select {key} from {base} limit {rows}) d on d.{key} = c.row_key"
+    ).format(
+        chunks=table(index.table_name),
         base=sql.Identifier("lake", index.base_table),
         key=sql.Identifier(index.row_key),
         rows=sql.Literal(SCANNED),

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import msgspec
-
 from app.db.changes import Remembered
 from app.db.database import Database
 from app.db.scope import Scope
-from app.vectors.filter import FilterPlan
+from app.vectors.filter import FilterPlan, key_of
 from app.vectors.near import Ground
 from app.vectors.statements import count_statement
 
@@ -25,16 +23,16 @@ class Estimates:
     async def share(self, scope: Scope, ground: Ground, wanted: FilterPlan) -> float:
         """What share of the chunks meets the filter, between 0 and 1."""
         # beside what it believes without: the row policy's own condition, once a query, is half a guess to it
-        with_all = await self._count(scope, ground.hits, "true", {})
-        with_filter = await self._count(scope, ground.hits, wanted.shape, wanted.parameters)
+        with_all = await self._count(scope, ground.hits, FilterPlan("true", {}))
+        with_filter = await self._count(scope, ground.hits, wanted)
         return min(with_filter / max(with_all, 1.0), 1.0)
 
-    async def _count(self, scope: Scope, hits: str, shape: str, parameters: dict[str, Any]) -> float:
-        key = (scope.role, hits, shape, msgspec.json.encode(list(parameters.values()), enc_hook=str))
+    async def _count(self, scope: Scope, hits: str, wanted: FilterPlan) -> float:
+        key = (scope.role, hits, *key_of(wanted))
         rows = self._counts.find(key)
         if rows is None:
             epoch = self._changes.epoch
-            plan: Any = await scope.fetch_value(count_statement(hits, shape), parameters)
+            plan: Any = await scope.fetch_value(count_statement(hits, wanted.shape), wanted.parameters)
             rows = float(plan[0]["Plan"]["Plan Rows"])
             self._counts.put(key, rows, epoch)
         return rows

@@ -44,6 +44,11 @@ class FilterPlan(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
 
 
+def key_of(plan: FilterPlan) -> tuple[str, bytes]:
+    """What two requests for the same have in common."""
+    return plan.shape, msgspec.json.encode(list(plan.parameters.values()), enc_hook=str)
+
+
 def plan_filter(wanted: Mapping[str, Any] | None, fields: Sequence[Field]) -> FilterPlan | None:
     """The condition of a filter; None when it asks for nothing.
 

@@ -85,17 +85,19 @@ def near_hnsw(ground: Ground, variant_id: int, k: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def near_iterative(ground: Ground, variant_id: int, limit: int, k: int) -> bytes:
-    """By the graph, step by step until `limit` chunks meet the filter; the best k of them.
+    """By the graph until `limit` chunks meet the filter; the best k of them, or nothing when there are fewer.
 
-    The walk answers them nearly in order (hnsw.iterative_scan = relaxed_order), so they are sorted again; + 0, since
-    the planner trusts the index's order (pgvector#862). Offset 0 keeps the condition where it is: as a join it would
-    be asked of every chunk.
+    Fewer say that the walk saw too little, so that what it found need not be the nearest. It answers them nearly in
+    order (hnsw.iterative_scan = relaxed_order), so they are sorted again; + 0, since the planner trusts the index's
+    order (pgvector#862). Offset 0 keeps the condition where it is: as a join it would be asked of every chunk.
     """
     return ground.render(
         "select near.*, 1 - near.distance as score from ("
+        "select w.chunk_id, w.chunk_no, w.distance from (select c.*, count(*) over () as met from ("
         "select c.chunk_id, c.chunk_no, {distance} as distance from {chunks} c where c.chunk_id <> {variant} "
         "and exists (select from {hits} h where h.chunk_id = c.chunk_id and {shape} offset 0) "
-        "order by {distance} limit {limit} offset 0) near order by near.distance + 0 limit {k}",
+        "order by {distance} limit {limit} offset 0) c) w where w.met >= {limit} "
+        "order by w.distance + 0 limit {k}) near",
         variant=-variant_id,
         limit=limit,
         k=k,
@@ -142,16 +144,21 @@ def near_words(ground: Ground, index_id: int, k: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def near_fused(ground: Ground, index_id: int, by_vector: bytes, k: int) -> bytes:
-    """The best of two lists, by the sum of 1 / (60 + place): `by_vector` is one, that of the words the other."""
+    """The best of two lists, by the sum of 1 / (60 + place): `by_vector` is one, that of the words the other.
+
+    Nothing when the first is empty: a graph walk that came short must not leave the words alone, and by an exact search
+    it is empty when there is nothing to see.
+    """
     depth = max(k, DEPTH)
     return ground.render(
+        "with v as materialized ("
+        "select n.chunk_id, row_number() over (order by n.distance + 0) as place from ({by_vector}) n) "
         "select f.chunk_id, c.chunk_no, {distance} as distance, f.score from ("
         "select chunk_id, (coalesce(1.0 / ({fusion} + v.place), 0) + coalesce(1.0 / ({fusion} + w.place), 0))"
         "::double precision as score "
-        "from (select n.chunk_id, row_number() over (order by n.distance + 0) as place from ({by_vector}) n) v "
-        "full join (select m.chunk_id, row_number() over (order by m.rank desc, m.chunk_id) as place "
+        "from v full join (select m.chunk_id, row_number() over (order by m.rank desc, m.chunk_id) as place "
         "from lakeward.match_words({index_id}, %(query)s, {words}) m where {met} "
-        "order by m.rank desc, m.chunk_id limit {depth}) w using (chunk_id)"
+        "order by m.rank desc, m.chunk_id limit {depth}) w using (chunk_id) where exists (select from v)"
         ") f join {chunks} c on c.chunk_id = f.chunk_id order by f.score desc, f.chunk_id limit {k}",
         by_vector=sql.SQL(by_vector.decode()),
         fusion=FUSION,

@@ -32,8 +32,9 @@ from app.vectors.models import (
 )
 from app.vectors.near import Ground
 from app.vectors.plan import plan_candidates, plan_search, plan_vector
-from app.vectors.router import Choice, plan_choice, plan_lance
+from app.vectors.router import Choice, plan_choice, plan_exact, plan_lance
 from app.vectors.statements import hits_sql, there_statement
+from app.vectors.walks import Walks
 
 QUERIES = load_queries(__file__)
 #: A table or view that is not there, a schema; and "could not open relation" when it went after the name was resolved.
@@ -60,6 +61,7 @@ class Searcher:
         self._calibration = calibration or Calibration(database)
         self._routes: Remembered[SearchRoute] = Remembered(database.changes)
         self._estimates = Estimates(database)
+        self._walks = Walks(database.changes)
 
     async def search(self, scope: Scope, profile: str | None, request: SearchRequest) -> SearchAnswer:
         """The nearest chunks in one index that the profile may see, nearest first; None: an admin, who sees all.
@@ -105,11 +107,10 @@ class Searcher:
         )
         if request.mode != "text":
             parameters["vector"] = await self._embed(route, profile, request)
-        choice = await self._choose(scope, route, attempt.breadth, ground, wanted, parameters)
-        rows = await attempt.fetch(choice, parameters)
-        if request.mode != "text" and choice.method != "exact" and _count(rows) < k:
-            choice = Choice("exact")
-            rows = await attempt.fetch(choice, parameters)
+        planned, exact = await self._choose(scope, route, attempt.breadth, ground, wanted, parameters)
+        choice, rows = await attempt.find(planned, exact, parameters)
+        if wanted is not None and planned.method == "iterative":
+            self._walks.record(scope, route.table_name, wanted, met=choice is planned)
         passages = [_passage(row) for row in rows if row.chunk_id is not None]
         if reranker is not None:
             passages = await _rerank(reranker, request.query or "", passages, request.k)
@@ -139,18 +140,22 @@ class Searcher:
         ground: Ground,
         wanted: FilterPlan | None,
         parameters: dict[str, Any],
-    ) -> Choice:
-        """The way; by a copy in Lance with what it proposes among the parameters."""
+    ) -> tuple[Choice, Choice]:
+        """The way, and the exact one; by a copy in Lance with what it proposes among the parameters."""
         graph = route.variant_id is not None
         by_lance = route.vector_backend == "lance" and self._lance is not None
         share = None
         if wanted is not None and (graph or by_lance):
             share = await self._estimates.share(scope, ground, wanted)
+        exact = plan_exact(route.chunks, share, self._calibration.costs)
         if by_lance and "vector" in parameters:
             choice = await self._propose(route, plan_lance(k, route.ef_search, share), parameters)
             if choice is not None:
-                return choice
-        return plan_choice(k, route.ef_search, route.chunks, share, self._calibration.costs, graph=graph)
+                return choice, exact
+        choice = plan_choice(k, route.ef_search, route.chunks, share, self._calibration.costs, graph=graph)
+        if choice.method == "iterative" and wanted is not None:
+            choice = choice if self._walks.worth(scope, route.table_name, wanted) else exact
+        return choice, exact
 
     async def _propose(
         self, route: SearchRoute, choice: Choice | None, parameters: dict[str, Any]
@@ -230,10 +235,6 @@ class _Source(msgspec.Struct, frozen=True):
 def _hash(request: SearchRequest) -> str:
     """What was asked, for the audit: a hash, since a query may name people."""
     return hashlib.sha256(msgspec.json.encode(request)).hexdigest()
-
-
-def _count(rows: list[HitRow]) -> int:
-    return len(rows) - (rows[0].chunk_id is None)
 
 
 async def _rerank(reranker: Reranker, query: str, passages: list[Passage], k: int) -> list[Passage]:

@@ -129,7 +129,7 @@ async def test_every_way_finds_the_same(api: Api, monkeypatch: pytest.MonkeyPatc
         searcher = Searcher(database, Embedders(FakeEmbedder()), calibration)
         walk = Costs(distance_us=1000, scan_us=1000, check_us=0.01, visit_us=0.01)
         scan = Costs(distance_us=0.01, scan_us=0.01, check_us=0.01, visit_us=1000)
-        for wanted, method in (({"topic": {"$prefix": "noun"}}, "iterative"), ({"topic": "verb"}, "exact")):
+        for wanted, method in (({"topic": {"$prefix": "noun"}}, "iterative"), ({"id": {"$lt": 20}}, "exact")):
             request = SearchRequest(index="notes", query="red 11", k=10, filter=wanted)
             calibration.costs = scan
             exact = await searcher.search(scope, "reader", request)

@@ -12,8 +12,15 @@ def choose(share: float | None, chunks: int = 100_000, k: int = 10, *, graph: bo
 
 
 def test_without_a_graph_it_is_exact() -> None:
-    assert choose(None, graph=False) == Choice("exact")
-    assert choose(0.5, graph=False) == Choice("exact")
+    assert choose(None, graph=False) == Choice("exact", apart=True)
+    assert choose(0.5, graph=False) == Choice("exact", apart=True)
+
+
+def test_a_scan_of_two_statements_is_one_that_takes_long() -> None:
+    # 0.5 us for a distance, 0.3 for its row: 20 ms are 25,000 chunks
+    assert choose(None, chunks=24_000, graph=False) == Choice("exact")
+    assert choose(None, chunks=26_000, graph=False) == Choice("exact", apart=True)
+    assert choose(0.001, chunks=24_000) == Choice("exact")
 
 
 def test_without_a_filter_it_is_the_graph_and_its_beam_holds_k() -> None:
@@ -23,10 +30,21 @@ def test_without_a_filter_it_is_the_graph_and_its_beam_holds_k() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "method"), [(0.9, "iterative"), (0.5, "iterative"), (0.01, "exact"), (0, "exact")]
+    ("share", "method"),
+    [(0.9, "iterative"), (0.5, "iterative"), (0.1, "iterative"), (0.01, "exact"), (0, "exact")],
 )
 def test_a_filter_goes_by_what_it_leaves(share: float, method: str) -> None:
     assert choose(share).method == method
+
+
+def test_one_beam_is_enough_when_it_sees_twice_what_it_needs() -> None:
+    beam = choose(0.5)
+    assert (beam.ef_search, beam.limit, beam.max_visits) == (500, 30, 0)
+    assert choose(0.1).ef_search == 600 and choose(0.1).max_visits == 0
+    # 100 hits want 300, and a beam that sees 600 of a tenth there is not: step by step, no longer than the scan takes
+    steps = plan_choice(100, 30, 10_000_000, 0.1, COSTS, graph=True)
+    assert (steps.method, steps.ef_search, steps.limit) == ("iterative", 1000, 600)
+    assert steps.max_visits > 6000
 
 
 def test_a_small_index_is_scanned() -> None:
