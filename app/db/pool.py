@@ -1,7 +1,6 @@
 """The connection pool of one process. A connection is the service login: no right until a scope sets a role."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Any, TypeAlias
 
 import msgspec
@@ -10,7 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
-from app.db.translate import translated
+from app.db.translate import DRIVER_ERRORS, translate, translated
 from app.settings import PoolSettings
 
 Connection: TypeAlias = AsyncConnection[Any]
@@ -72,13 +71,21 @@ def create_pool(dsn: str, ext_schema: str, settings: PoolSettings) -> Pool:
     )
 
 
-@asynccontextmanager
-async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
+class borrowed:
     """A connection of the pool, given back at the end; the driver's errors come out translated."""
-    with translated():
-        connection = await pool.getconn()
-        try:
-            yield connection
-        finally:
-            # it rolls back what is open, and closes what is in the middle of something
-            await pool.putconn(connection)
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        with translated():
+            self._connection = await self._pool.getconn()
+        return self._connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # it rolls back what is open, and closes what is in the middle of something
+        await self._pool.putconn(self._connection)
+        if isinstance(exc, DRIVER_ERRORS):
+            raise translate(exc) from exc

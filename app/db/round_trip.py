@@ -51,10 +51,11 @@ def _convert(statement: bytes) -> tuple[bytes, tuple[str | None, ...]]:
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A statement with its parameters, by name or in order."""
+    """A statement with its parameters, by name or in order; `texts` says that all of them are bytes of text."""
 
     statement: bytes
     parameters: Mapping[str, Any] | Sequence[Any]
+    texts: bool = False
 
     def resolve(self) -> tuple[bytes, list[Any]]:
         """Text and parameters as the protocol takes them."""
@@ -78,7 +79,9 @@ async def fetch_last(connection: Connection, calls: Sequence[Call], kind: type[R
     Raises:
         psycopg.Error: the first call that failed; none of them has had an effect then.
     """
-    prepared: _Prepared = connection.__dict__.setdefault("_lakeward_prepared", _Prepared())
+    prepared: _Prepared | None = connection.__dict__.get("_lakeward_prepared")
+    if prepared is None:
+        prepared = connection.__dict__["_lakeward_prepared"] = _Prepared()
     if len(prepared) > MAX_PREPARED:
         await connection.execute("deallocate all")
         prepared.clear()
@@ -103,20 +106,31 @@ class _Ready(msgspec.Struct, frozen=True):
     text: bytes | None
     values: Sequence[Any]
     types: tuple[int, ...]
-    formats: Sequence[pq.Format]
+    formats: Sequence[pq.Format] | None
 
 
 def _plan(transformer: TransformerType, call: Call, prepared: _Prepared) -> _Ready:
     text, parameters = call.resolve()
+    if call.texts:
+        return _name(prepared, text, parameters, (), None)
     values = transformer.dump_sequence(parameters, [PyFormat.AUTO] * len(parameters))
-    types = tuple(transformer.types or ())
+    return _name(prepared, text, values, tuple(transformer.types or ()), list(transformer.formats or ()))
+
+
+def _name(
+    prepared: _Prepared,
+    text: bytes,
+    values: Sequence[Any],
+    types: tuple[int, ...],
+    formats: Sequence[pq.Format] | None,
+) -> _Ready:
     key = (text, types)
     name = prepared.get(key)
     if name is not None:
-        return _Ready(key, name, None, values, types, list(transformer.formats or ()))
+        return _Ready(key, name, None, values, types, formats)
     prepared.made += 1
     prepared[key] = name = b"lw%d" % prepared.made
-    return _Ready(key, name, text, values, types, list(transformer.formats or ()))
+    return _Ready(key, name, text, values, types, formats)
 
 
 def _exchange(

@@ -10,6 +10,7 @@ COMMIT, because psycopg forgets its prepared statements on ROLLBACK.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, LiteralString, TypeAlias, TypeVar
 
 import msgspec
@@ -92,7 +93,7 @@ class Scope:
         self.timeout_ms = timeout_ms
         self._actor_json = msgspec.json.encode(self.actor).decode()
 
-    def settings_statement(self, extra: Mapping[str, str] | None = None) -> tuple[LiteralString, list[str]]:
+    def settings_statement(self, extra: Mapping[str, str] | None = None) -> tuple[bytes, list[str]]:
         """The one settings statement of a transaction and its parameters; the role is the last."""
         settings = {
             "statement_timeout": str(self.timeout_ms),
@@ -101,8 +102,7 @@ class Scope:
             **(extra or {}),
             "role": self.role,
         }
-        calls: LiteralString = ", ".join(["set_config(%s, %s, true)"] * len(settings))
-        return "select " + calls, [part for pair in settings.items() for part in pair]
+        return _settings_sql(len(settings)), [part for pair in settings.items() for part in pair]
 
     @asynccontextmanager
     async def begin(self, extra: Mapping[str, str] | None = None) -> AsyncIterator[Transaction]:
@@ -123,7 +123,10 @@ class Scope:
     ) -> list[Row]:
         """One statement as the scope's role in one round trip, rows as `kind`; binary on the wire, prepared."""
         settings, values = self.settings_statement(extra)
-        calls = [Call(settings.encode(), values), Call(as_bytes(statement), parameters or ())]
+        calls = [
+            Call(settings, [value.encode() for value in values], texts=True),
+            Call(as_bytes(statement), parameters or ()),
+        ]
         async with borrowed(self.pool) as connection:
             return await fetch_last(connection, calls, kind)
 
@@ -131,6 +134,11 @@ class Scope:
         """The first column of the first row, as `fetch`; None when there is no row."""
         rows = await self.fetch(_First, statement, parameters)
         return rows[0].value if rows else None
+
+
+@cache
+def _settings_sql(count: int) -> bytes:
+    return b"select " + b", ".join([b"set_config(%s, %s, true)"] * count)
 
 
 class _First:

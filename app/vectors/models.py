@@ -266,7 +266,7 @@ class SearchRoute(msgspec.Struct, frozen=True):
     ef_search: int
     vector_backend: str
     variant_id: int | None
-    measured: dict[str, Any]
+    measured: dict[str, Recall]
     lance: dict[str, Any] | None
     chunks: int
     last_embedded_at: datetime | None

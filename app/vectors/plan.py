@@ -1,5 +1,6 @@
 """Pure decisions about indexes and searches."""
 
+import math
 from collections.abc import Collection
 
 import numpy as np
@@ -90,17 +91,16 @@ def plan_vector(vector: "list[float] | np.ndarray", dimensions: int, index: str)
         raise DimensionMismatchError(
             f"index {index!r} has {dimensions} dimensions, the vector has {len(vector)}"
         )
-    array = np.asarray(vector, dtype=np.float32)
-    # NaN, infinity and too large a component all show in the squared length, which is one pass
-    with np.errstate(over="ignore"):
-        square = float(array @ array)
-    if square == 0.0:
+    components = vector if isinstance(vector, list) else vector.tolist()
+    # NaN, infinity and too large a component all show in the length, which is one pass
+    length = math.hypot(*components)
+    if length == 0.0:
         raise InvalidInputError("vector: all components are zero, so it has no direction to compare")
-    if not square <= MAX_HALF and not (np.abs(array) <= MAX_HALF).all():
+    if not length <= MAX_HALF and not all(abs(component) <= MAX_HALF for component in components):
         raise InvalidInputError(
             f"vector: every component must be a number between -{MAX_HALF:.0f} and {MAX_HALF:.0f}"
         )
-    return HalfVector(array.astype(np.float16))
+    return HalfVector(components)
 
 
 def plan_candidates(k: int) -> int:

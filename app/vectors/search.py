@@ -102,11 +102,10 @@ class Searcher:
         )
         k = request.k if reranker is None else plan_candidates(request.k)
         attempt = Attempt(self._database, scope, route, ground, request.mode, k)
-        parameters = {"query": request.query, "sha256": _hash(request)} | (
-            wanted.parameters if wanted else {}
-        )
+        parameters: dict[str, Any] = {"query": request.query} | (wanted.parameters if wanted else {})
         if request.mode != "text":
             parameters["vector"] = await self._embed(route, profile, request)
+        parameters["sha256"] = _hash(request, parameters.get("vector"))
         planned, exact = await self._choose(scope, route, attempt.breadth, ground, wanted, parameters)
         choice, rows = await attempt.find(planned, exact, parameters)
         if wanted is not None and planned.method == "iterative":
@@ -232,9 +231,12 @@ class _Source(msgspec.Struct, frozen=True):
     bound: bool
 
 
-def _hash(request: SearchRequest) -> str:
-    """What was asked, for the audit: a hash, since a query may name people."""
-    return hashlib.sha256(msgspec.json.encode(request)).hexdigest()
+def _hash(request: SearchRequest, vector: HalfVector | None) -> str:
+    """What was asked, for the audit: a hash, since a query may name people. A vector counts as it is compared."""
+    if request.vector is None or vector is None:
+        return hashlib.sha256(msgspec.json.encode(request)).hexdigest()
+    asked = msgspec.json.encode(msgspec.structs.replace(request, vector=None))
+    return hashlib.sha256(asked + vector.to_binary()).hexdigest()
 
 
 async def _rerank(reranker: Reranker, query: str, passages: list[Passage], k: int) -> list[Passage]:
@@ -259,9 +261,6 @@ def _answer(
     passages: list[Passage],
     started: float,
 ) -> SearchAnswer:
-    by_variant = {"hnsw": route.measured, "lance": (route.lance or {}).get("measured", {})}
-    measured = by_variant.get(choice.method, {}).get(str(choice.ef_search))
-    by_vector = request.mode == "vector"
     return SearchAnswer(
         profile=profile,
         index=route.name,
@@ -271,11 +270,21 @@ def _answer(
         truncated=False,
         stale_rows=stale_rows,
         freshness=Freshness("stale" if stale_rows else "current", route.last_embedded_at),
-        recall=msgspec.convert(measured, Recall) if measured and by_vector else None,
+        recall=_find_recall(route, choice) if request.mode == "vector" else None,
         model=route.model_name,
         duration_ms=round((time.perf_counter() - started) * 1000, 3),
         hits=[passage.hit for passage in passages],
     )
+
+
+def _find_recall(route: SearchRoute, choice: Choice) -> Recall | None:
+    beam = str(choice.ef_search)
+    if choice.method == "hnsw":
+        return route.measured.get(beam)
+    if choice.method == "lance":
+        measured = (route.lance or {}).get("measured", {}).get(beam)
+        return msgspec.convert(measured, Recall) if measured else None
+    return None
 
 
 def _passage(row: HitRow) -> Passage:

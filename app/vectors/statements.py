@@ -33,7 +33,7 @@ def hits_sql(route: SearchRoute) -> str:
     A reader has the gate's view for it (sql/30_install_index_reader.sql); an admin sees the dataset's own rows.
     """
     if route.binding_id is not None:
-        return sql.Identifier(VEC, f"hits_{route.index_id}_{route.binding_id}").as_string(None)
+        return _hits_view(route.index_id, route.binding_id)
     fields = sql.SQL("").join(
         sql.SQL(", {} as {}").format(_escaped(sql.Identifier("d", field.name)), sql.Identifier(field.column))
         for field in route.fields
@@ -53,6 +53,11 @@ def hits_sql(route: SearchRoute) -> str:
         )
         .as_string(None)
     )
+
+
+@lru_cache(maxsize=4096)
+def _hits_view(index_id: int, binding_id: int) -> str:
+    return sql.Identifier(VEC, f"hits_{index_id}_{binding_id}").as_string(None)
 
 
 @lru_cache(maxsize=4096)
