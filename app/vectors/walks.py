@@ -10,8 +10,9 @@ from app.db.changes import Changes, Remembered
 from app.db.scope import Scope
 from app.vectors.filter import FilterPlan, key_of
 
-#: A filter whose walks came short so much more often than not is scanned.
-SHORT = 2
+#: What a filter's walks are believed to be worth, from 1 on: one that came short takes so much away, one that met gives
+#: back so much of what is missing. Two that come short soon after each other are enough to leave it.
+SHORT, MET, WORTH = 0.3, 0.1, 0.6
 #: One search in so many walks again, in case the questions have changed.
 AGAIN = 40
 #: How many filters are remembered.
@@ -19,7 +20,7 @@ MAX_FILTERS = 1000
 
 
 class _Tally(msgspec.Struct, frozen=True):
-    short: int = 0
+    worth: float = 1.0
     skipped: int = 0
 
 
@@ -33,18 +34,17 @@ class Walks:
     def worth(self, scope: Scope, index: str, wanted: FilterPlan) -> bool:
         """Whether the next search with this filter should walk; counts those that should not."""
         key, tally = self._find(scope, index, wanted)
-        if tally.short < SHORT or tally.skipped >= AGAIN - 1:
+        if tally.worth >= WORTH or tally.skipped >= AGAIN - 1:
             return True
-        self._put(key, _Tally(tally.short, tally.skipped + 1))
+        self._put(key, _Tally(tally.worth, tally.skipped + 1))
         return False
 
     def record(self, scope: Scope, index: str, wanted: FilterPlan, *, met: bool) -> None:
         """A walk found enough, or came short."""
         key, tally = self._find(scope, index, wanted)
-        # one that met takes one back: a topic's own questions come in between, and the others are still far from it
-        short = max(tally.short - 1, 0) if met else min(tally.short + 1, SHORT)
-        if _Tally(short) != tally:
-            self._put(key, _Tally(short))
+        worth = tally.worth + MET * (1 - tally.worth) if met else max(tally.worth - SHORT, 0.0)
+        if _Tally(worth) != tally:
+            self._put(key, _Tally(worth))
 
     def _find(self, scope: Scope, index: str, wanted: FilterPlan) -> tuple[object, _Tally]:
         key = (scope.role, index, *key_of(wanted))
