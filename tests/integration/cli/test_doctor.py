@@ -5,7 +5,7 @@ import msgspec
 import pytest
 from psycopg import sql
 
-from app.cli.doctor import Check, Report, check, render
+from app.cli.doctor import Check, Report, _check_pages, check, render
 from app.settings import ModelSettings, ModelsSettings, Settings
 
 FAKE = ModelsSettings(embed=ModelSettings(provider="fake"))
@@ -66,6 +66,14 @@ async def test_a_model_that_is_away_is_a_failure(checked):
     away = ModelSettings(provider="ollama", url="http://127.0.0.1:9", retries=0, timeout_s=1)
     report = await check(msgspec.structs.replace(checked, models=ModelsSettings(embed=away)))
     assert by_name(report)["model ollama"].status == "fail"
+
+
+def test_huge_pages_are_a_hint():
+    [hint] = _check_pages("off", "2071")
+    assert hint.status == "warn" and "vm.nr_hugepages=2121" in hint.remedy
+    assert [each.status for each in _check_pages("on", "2071")] == ["ok"]
+    # before 17, or a system that has none
+    assert _check_pages(None, "2071") == _check_pages("off", "-1") == _check_pages("unknown", None) == []
 
 
 def test_both_ways_to_read_it():
