@@ -127,6 +127,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
                 reranker,
                 questions=QuestionCache(),
                 lance=app.state.lance,
+                keep_questions=settings.audit.keep_questions,
             )
             app.state.generator = generator
             app.state.reranker = reranker

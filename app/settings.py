@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
@@ -101,9 +101,13 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Without, a crash of the database server can lose the entries of the last 0.6 seconds (three times its
     wal_writer_delay) whose answers were given; a crash of Lakeward loses none. With, a search of a millisecond takes
     a fifth longer on a fast disk, and several times as long on a slow one.
+
+    Of questions the audit has hashes, since they may name people; `keep_questions` is how many of the last are kept of
+    each index to try it with, without who asked.
     """
 
     durable: bool = False
+    keep_questions: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 0
 
 
 class PoolSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -73,6 +73,7 @@ begin
     lakeward.similar(text, text, integer), lakeward.search_route(text),
     lakeward.find_hits(text, text, real [], bigint [], integer, text []),
     lakeward.record_read(bigint, bigint), lakeward.match_words(bigint, text, integer),
+    lakeward.keep_question(bigint, text, integer),
     lakeward.pending_rows(text) to public;
 
   -- the queue is the service's own; no reader has a right there

@@ -43,10 +43,18 @@ def _query(line: str) -> Document:
 @click.argument("name")
 @click.argument("index_name", metavar="INDEX")
 @click.option("--queries", type=int, default=500, show_default=True, help="How many.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["rows", "log"]),
+    default="rows",
+    show_default=True,
+    help="Parts of rows' texts, or the questions that were asked last (kept by audit.keep_questions).",
+)
 @connected()
-def generate_eval(session: Session, name: str, index_name: str, queries: int) -> None:
-    """Make questions of INDEX's own rows: parts of their texts."""
-    body = {"index": index_name, "queries": queries}
+def generate_eval(session: Session, name: str, index_name: str, queries: int, source: str) -> None:
+    """Make questions of INDEX's own rows, or of what was asked of it."""
+    body = {"index": index_name, "queries": queries, "source": source}
     _show_eval(session, session.api.post(f"/vectors/hnsw/evals/{segment(name)}/autogen", body))
 
 

@@ -23,6 +23,8 @@ from app.web.paging import Page, decode_cursor, plan_page
 
 QUERIES = load_queries(__file__)
 EMBEDDED_AT_ONCE = 64
+#: What comes before an index's name in the name of the set of its questions that were asked (sql/28_keep_question.sql).
+LOG = "asked:"
 
 
 class EvalId(msgspec.Struct, frozen=True):
@@ -76,36 +78,49 @@ async def create_eval(scope: Scope, request: EvalRequest) -> EvalSet:
 async def generate_eval(scope: Scope, name: str, request: AutogenRequest) -> EvalSet:
     """Questions made of the index's own rows, in place of those that were made before; `scope` is a steward's.
 
-    Each is a part of a chunk's text, and of the chunk only its id is kept. The set is made when it is not there.
+    Each is a part of a chunk's text, and of the chunk only its id is kept. From the log those that were asked last are
+    added, but for those that the set has. The set is made when it is not there.
 
     Raises:
         InvalidNameError, NotFoundError: as create_eval.
-        InvalidInputError: the index has no chunks, the set is another index's, or the log was asked for.
+        InvalidInputError: the index has no chunks, the set is another index's, or no questions are kept.
     """
-    if request.source == "log":
-        raise InvalidInputError(
-            "questions that were asked cannot be asked again: the audit keeps only their hashes, since they may name "
-            "people; use source 'rows', or send your own to POST /vectors/hnsw/evals"
-        )
     plan_name(name, "eval set")
     index = await get_index_row(scope, request.index)
     async with scope.begin() as transaction:
-        # spread by a hash of the id, so that it is the same set as long as the chunks are
-        chunk_ids = await transaction.fetch_values(
-            sql.SQL(
-                "select chunk_id from {} order by hashint8extended(chunk_id, 1), chunk_id limit {}"
-            ).format(table(index.table_name), sql.Literal(request.queries))
-        )
-        if not chunk_ids:
-            raise InvalidInputError(f"index {index.name!r} has no chunks yet, so there is nothing to ask for")
         eval_id = await _create(transaction, name, index, scope.actor.principal)
         if eval_id is None:
             found = await find_eval(transaction, name)
             _check_same(found, name, index)
             eval_id = found.id
-        parameters = {"eval_id": eval_id, "chunk_ids": chunk_ids}
-        await transaction.execute(QUERIES["replace_generated"], parameters)
+        if request.source == "log":
+            await _add_asked(transaction, eval_id, index, request.queries)
+        else:
+            await _replace_generated(transaction, eval_id, index, request.queries)
     return await get_eval(scope, name)
+
+
+async def _replace_generated(transaction: Transaction, eval_id: int, index: IndexRow, count: int) -> None:
+    # spread by a hash of the id, so that it is the same set as long as the chunks are
+    chunk_ids = await transaction.fetch_values(
+        sql.SQL("select chunk_id from {} order by hashint8extended(chunk_id, 1), chunk_id limit {}").format(
+            table(index.table_name), sql.Literal(count)
+        )
+    )
+    if not chunk_ids:
+        raise InvalidInputError(f"index {index.name!r} has no chunks yet, so there is nothing to ask for")
+    parameters = {"eval_id": eval_id, "chunk_ids": chunk_ids}
+    await transaction.execute(QUERIES["replace_generated"], parameters)
+
+
+async def _add_asked(transaction: Transaction, eval_id: int, index: IndexRow, count: int) -> None:
+    parameters = {"eval_id": eval_id, "log": f"{LOG}{index.name}", "count": count}
+    await transaction.execute(QUERIES["add_asked"], parameters)
+    if not await transaction.fetch_value(QUERIES["has_asked"], parameters):
+        raise InvalidInputError(
+            f"no questions to index {index.name!r} are kept, since they may name people: set audit.keep_questions to "
+            "how many shall be, and try again when some were asked by text; or use source 'rows'"
+        )
 
 
 def _without_none(query: EvalQuery) -> dict[str, Any]:

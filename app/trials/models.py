@@ -34,9 +34,9 @@ class EvalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AutogenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Questions made of the index's own rows: parts of its chunks' texts.
+    """Questions made of the index's own rows, parts of its chunks' texts, or by `log` those that were asked last.
 
-    `log` would be questions that were asked; of those only hashes are kept, so it is refused.
+    What was asked is kept only where the settings say so (audit.keep_questions).
     """
 
     index: Name

@@ -15,6 +15,25 @@ order by place;
 with gone as (delete from lakeward.eval_query where eval_id = %(eval_id)s and chunk_id is not null)
 insert into lakeward.eval_query (eval_id, chunk_id) select %(eval_id)s, c from unnest(%(chunk_ids)s::bigint[]) c;
 
+-- add_asked --
+-- Of the questions that were asked the newest, but for those that the set has.
+insert into lakeward.eval_query (eval_id, question)
+select %(eval_id)s, a.question from (
+  select q.id, q.question from lakeward.eval_query q
+  join lakeward.eval_set e on e.id = q.eval_id
+  where e.name = %(log)s
+  order by q.id desc limit %(count)s
+) a
+where not exists (
+  select from lakeward.eval_query h where h.eval_id = %(eval_id)s and h.question = a.question
+)
+order by a.id;
+
+-- has_asked --
+select exists (
+  select from lakeward.eval_query q join lakeward.eval_set e on e.id = q.eval_id where e.name = %(log)s
+);
+
 -- evals --
 -- By name; keyset by name.
 select e.name, i.name as index, e.created_by, e.created_at, count(q.id) as queries,

@@ -18,7 +18,7 @@ from app.vectors.near import (
     near_words,
 )
 from app.vectors.router import Choice
-from app.vectors.statements import search_statement
+from app.vectors.statements import IndexNames, search_statement
 
 #: What two processes share is looked up more cheaply by each: a hundredth by topic takes 0.55 of what it takes joined.
 APART = {"random_page_cost": "2"}
@@ -37,8 +37,16 @@ class Attempt:
     """A search of k chunks in a mode: `vector`, `text` or `hybrid`."""
 
     def __init__(
-        self, database: Database, scope: Scope, route: SearchRoute, ground: Ground, mode: str, k: int
+        self,
+        database: Database,
+        scope: Scope,
+        route: SearchRoute,
+        ground: Ground,
+        mode: str,
+        k: int,
+        keep_questions: int = 0,
     ) -> None:
+        self._keep_questions = keep_questions
         self._database = database
         self._scope = scope
         self._route = route
@@ -93,7 +101,11 @@ class Attempt:
             settings |= _settings(choice)
         route = self._route
         statement = search_statement(
-            route.name, route.table_name, route.source, self._ground.hits, near, record_from
+            IndexNames(route.index_id, route.name, route.table_name, route.source),
+            self._ground.hits,
+            near,
+            record_from,
+            self._keep_questions,
         )
         return await self._scope.fetch(HitRow, statement, parameters, extra=settings)
 

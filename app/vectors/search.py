@@ -16,16 +16,13 @@ from app.lance.indexes import LanceIndexes
 from app.models.cached import QuestionCache
 from app.models.embedders import Embedders
 from app.models.protocol import Reranker
+from app.vectors.answer import as_passage, plan_answer
 from app.vectors.attempt import Attempt
 from app.vectors.calibration import Calibration
 from app.vectors.estimates import Estimates
 from app.vectors.filter import FilterPlan, plan_filter
 from app.vectors.models import (
-    Freshness,
-    Hit,
-    HitRow,
     Passage,
-    Recall,
     SearchAnswer,
     SearchRequest,
     SearchRoute,
@@ -52,7 +49,9 @@ class Searcher:
         reranker: Reranker | None = None,
         questions: QuestionCache | None = None,
         lance: LanceIndexes | None = None,
+        keep_questions: int = 0,
     ) -> None:
+        self._keep_questions = keep_questions
         self._lance = lance
         self._database = database
         self._questions = questions
@@ -101,7 +100,9 @@ class Searcher:
             wanted.shape if wanted else None,
         )
         k = request.k if reranker is None else plan_candidates(request.k)
-        attempt = Attempt(self._database, scope, route, ground, request.mode, k)
+        # text in Postgres has no NUL
+        keep = self._keep_questions if request.query and "\0" not in request.query else 0
+        attempt = Attempt(self._database, scope, route, ground, request.mode, k, keep)
         parameters: dict[str, Any] = {"query": request.query} | (wanted.parameters if wanted else {})
         if request.mode != "text":
             parameters["vector"] = await self._embed(route, profile, request)
@@ -110,10 +111,10 @@ class Searcher:
         choice, rows = await attempt.find(planned, exact, parameters)
         if wanted is not None and planned.method == "iterative":
             self._walks.record(scope, route.table_name, wanted, met=choice is planned)
-        passages = [_passage(row) for row in rows if row.chunk_id is not None]
+        passages = [as_passage(row) for row in rows if row.chunk_id is not None]
         if reranker is not None:
             passages = await _rerank(reranker, request.query or "", passages, request.k)
-        answer = _answer(profile, route, request, choice, rows[0].stale_rows, passages, started)
+        answer = plan_answer(profile, route, request, choice, rows[0].stale_rows, passages, started)
         return Found(scope, route, answer, passages)
 
     def _find_reranker(self, request: SearchRequest) -> Reranker | None:
@@ -250,50 +251,3 @@ async def _rerank(reranker: Reranker, query: str, passages: list[Passage], k: in
         for passage, score in zip(passages, scores, strict=True)
     ]
     return sorted(scored, key=lambda passage: -passage.hit.score)[:k]
-
-
-def _answer(
-    profile: str | None,
-    route: SearchRoute,
-    request: SearchRequest,
-    choice: Choice,
-    stale_rows: int,
-    passages: list[Passage],
-    started: float,
-) -> SearchAnswer:
-    return SearchAnswer(
-        profile=profile,
-        index=route.name,
-        method=choice.method if request.mode == "vector" else request.mode,
-        k=request.k,
-        returned=len(passages),
-        truncated=False,
-        stale_rows=stale_rows,
-        freshness=Freshness("stale" if stale_rows else "current", route.last_embedded_at),
-        recall=_find_recall(route, choice) if request.mode == "vector" else None,
-        model=route.model_name,
-        duration_ms=round((time.perf_counter() - started) * 1000, 3),
-        hits=[passage.hit for passage in passages],
-    )
-
-
-def _find_recall(route: SearchRoute, choice: Choice) -> Recall | None:
-    beam = str(choice.ef_search)
-    if choice.method == "hnsw":
-        return route.measured.get(beam)
-    if choice.method == "lance":
-        measured = (route.lance or {}).get("measured", {}).get(beam)
-        return msgspec.convert(measured, Recall) if measured else None
-    return None
-
-
-def _passage(row: HitRow) -> Passage:
-    hit = Hit(
-        doc_key=row.doc_key,
-        chunk_no=row.chunk_no or 0,
-        score=row.score or 0.0,
-        distance=row.distance,
-        text=row.text or "",
-        metadata=row.metadata or {},
-    )
-    return Passage(hit, row.chunk_id or 0, row.start_at or 0, row.end_at or 0)

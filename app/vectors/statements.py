@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+import msgspec
 from psycopg import sql
 
 from app.vectors.models import SearchRoute
@@ -20,6 +21,15 @@ __all__ = [
 def _escaped(part: sql.Composable) -> sql.SQL:
     """The part as it must stand in a statement with parameters: a `%` in a column's name is not a placeholder."""
     return sql.SQL(part.as_string(None).replace("%", "%%"))
+
+
+class IndexNames(msgspec.Struct, frozen=True):
+    """What a search's statement says of its index: for the record, and where its rows are."""
+
+    id: int
+    name: str
+    table_name: str
+    source: str
 
 
 def hnsw_name(table_name: str, variant_id: int) -> str:
@@ -62,15 +72,19 @@ def _hits_view(index_id: int, binding_id: int) -> str:
 
 @lru_cache(maxsize=4096)
 def search_statement(
-    index: str, table_name: str, source: str, hits: str, near: bytes, record_from: int
+    index: IndexNames, hits: str, near: bytes, record_from: int, keep_questions: int = 0
 ) -> bytes:
     """The one statement of a search, with the parameters of `near` and `sha256`, the hash of what was asked.
 
     The near chunks with their text, and their rows as the reader's own relation shows them. The view of hits knows a
     chunk's row, the reader does not: a row key that is masked for it stays so. A row that the reader cannot see takes
     its chunks out of the answer. The search is recorded by the statement that reads: without its audit entry there is
-    no answer. Fewer than `record_from` hits are not recorded: they will be asked for again.
+    no answer. Fewer than `record_from` hits are not recorded: they will be asked for again. With `keep_questions` the
+    parameter `query` is kept among the last so many.
     """
+    kept = sql.SQL("and lakeward.keep_question({}, %(query)s, {}) ").format(
+        sql.Literal(index.id), sql.Literal(keep_questions)
+    )
     return (
         sql.SQL(
             "with near as materialized ({near}), "
@@ -83,7 +97,7 @@ def search_statement(
             "shown), "
             "recorded as materialized (select case when found.rows < {record_from} then true else "
             "lakeward.append_audit('search', {index_name}, array[{source}], %(sha256)s, found.rows, found.keys, "
-            "extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok') end as done "
+            "extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok') {kept}end as done "
             "from (select count(*) as rows, array_agg(hit.doc_key order by hit.distance) as keys from hit) found) "
             "select stale.stale_rows, hit.* "
             "from (select count(*) as stale_rows from (select from {pending} limit 10000) p) stale "
@@ -92,12 +106,13 @@ def search_statement(
         )
         .format(
             near=sql.SQL(near.decode()),  # made of identifiers and numbers only
-            pending=table(table_name, "_pending"),
-            text=table(table_name, "_text"),
+            pending=table(index.table_name, "_pending"),
+            text=table(index.table_name, "_text"),
             hits=sql.SQL(hits),  # as above
-            index_name=sql.Literal(index),
-            source=sql.Literal(source),
+            index_name=sql.Literal(index.name),
+            source=sql.Literal(index.source),
             record_from=sql.Literal(record_from),
+            kept=kept if keep_questions else sql.SQL(""),
         )
         .as_bytes(None)
     )

@@ -52,13 +52,13 @@ def test_an_eval_set_that_cannot_be_is_refused(measured: Api, fields: Any, statu
     problem(evals(measured, **fields), status, code)
 
 
-def test_questions_are_made_of_rows_and_not_of_the_log(measured: Api) -> None:
+def test_questions_are_made_of_rows_and_by_default_none_are_kept(measured: Api) -> None:
     path = "/vectors/hnsw/evals/again/autogen"
     first = measured.admin.post(path, json={"index": "notes_v1", "queries": 7}).json()
     assert (first["queries"], first["generated"]) == (7, 7)
     assert measured.admin.post(path, json={"index": "notes_v1", "queries": 9}).json()["queries"] == 9
     refused = measured.admin.post(path, json={"index": "notes_v1", "queries": 9, "source": "log"})
-    assert "only their hashes" in problem(refused, 400, "invalid_input")["detail"]
+    assert "audit.keep_questions" in problem(refused, 400, "invalid_input")["detail"]
     problem(measured.admin.post(path, json={"index": "notes_v1", "queries": 0}), 400, "invalid_input")
     problem(measured.admin.post(path, json={"index": "nothing"}), 404, "not_found")
     with measured.deployed.connect("owner") as owner:

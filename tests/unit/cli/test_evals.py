@@ -23,7 +23,9 @@ def test_questions_of_a_file(fake, run, tmp_path):
 def test_made_of_rows_listed_and_deleted(fake, run):
     fake.answer("POST", "/vectors/hnsw/evals/mine/autogen", EVAL)
     assert run("trial", "eval", "autogen", "mine", "ix", "--queries", "9", "--json").document == EVAL
-    assert fake.last.document == {"index": "ix", "queries": 9}
+    assert fake.last.document == {"index": "ix", "queries": 9, "source": "rows"}
+    run("trial", "eval", "autogen", "mine", "ix", "--from", "log")
+    assert fake.last.document == {"index": "ix", "queries": 500, "source": "log"}
     fake.answer("GET", "/vectors/hnsw/evals", {"items": [EVAL], "next_cursor": None})
     assert "mine" in run("trial", "eval", "list").out
     fake.answer("DELETE", "/vectors/hnsw/evals/mine", EVAL)
