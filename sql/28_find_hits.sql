@@ -58,10 +58,12 @@ begin
   return hits;
 end $$;
 
--- Attached to the function, the setting ends with its call, whatever it sets meanwhile. Who is no superuser may attach it
--- once pgvector's library is in the session.
+-- Attached to the function, the settings end with its call, whatever it sets meanwhile. Who is no superuser may attach
+-- pgvector's once its library is in the session. Without a sort the way that is called hnsw is: of a few hundred chunks the
+-- planner would rather sort them all.
 do $$
 begin
   execute format('select ''[1]''::%I.halfvec', (select d.ext_schema from lakeward.deployment d));
   execute 'alter function lakeward.find_hits set hnsw.ef_search = 40';
+  execute 'alter function lakeward.find_hits set enable_sort = off';
 end $$;

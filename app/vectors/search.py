@@ -12,6 +12,7 @@ from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope
 from app.errors import InternalError, InvalidInputError, NotFoundError, ProfileNotBoundError
+from app.journal.audit import Call, record_call
 from app.lance.indexes import LanceIndexes
 from app.models.cached import QuestionCache
 from app.models.embedders import Embedders
@@ -113,7 +114,7 @@ class Searcher:
             self._walks.record(scope, route.table_name, wanted, met=choice is planned)
         passages = [as_passage(row) for row in rows if row.chunk_id is not None]
         if reranker is not None:
-            passages = await _rerank(reranker, request.query or "", passages, request.k)
+            passages = await self._rerank(reranker, scope, route, request, passages)
         answer = plan_answer(profile, route, request, choice, rows[0].stale_rows, passages, started)
         return Found(scope, route, answer, passages)
 
@@ -121,6 +122,36 @@ class Searcher:
         if request.rerank and self._reranker is None:
             raise InvalidInputError("rerank needs a model: set models.rerank, or leave rerank out")
         return self._reranker if request.rerank else None
+
+    async def _rerank(
+        self,
+        reranker: Reranker,
+        scope: Scope,
+        route: SearchRoute,
+        request: SearchRequest,
+        passages: list[Passage],
+    ) -> list[Passage]:
+        """The best k by the reranker, its scores in the place of the search's, of those that are still there then.
+
+        That texts go to a model is on record before they do.
+        """
+        if not passages:
+            return passages
+        call = Call(
+            door="search",
+            operation=f"rerank {route.name}"[:200],
+            relations=[route.source],
+            arguments=msgspec.json.encode(request),
+        )
+        await record_call(self._database, scope, call, rows=len(passages))
+        scores = await reranker.rerank(request.query or "", [passage.hit.text for passage in passages])
+        scored = [
+            msgspec.structs.replace(passage, hit=msgspec.structs.replace(passage.hit, score=score))
+            for passage, score in zip(passages, scores, strict=True)
+        ]
+        # a model takes seconds, and what was deleted meanwhile is deleted
+        there = await list_there(scope, route, scored)
+        return sorted(there, key=lambda passage: -passage.hit.score)[: request.k]
 
     async def _embed(self, route: SearchRoute, profile: str | None, request: SearchRequest) -> HalfVector:
         if request.vector is not None:
@@ -217,10 +248,15 @@ class Found:
 
     async def list_there(self) -> list[Passage]:
         """The passages that the reader may still see, as they were: what changed has other chunks now."""
-        statement = there_statement(self._route.table_name, hits_sql(self._route))
-        chunks = [passage.chunk_id for passage in self.passages]
-        there = {row.chunk_id for row in await self._scope.fetch(_There, statement, {"chunks": chunks})}
-        return [passage for passage in self.passages if passage.chunk_id in there]
+        return await list_there(self._scope, self._route, self.passages)
+
+
+async def list_there(scope: Scope, route: SearchRoute, passages: list[Passage]) -> list[Passage]:
+    """Those of the passages that the reader may see now, as they were: what changed has other chunks."""
+    statement = there_statement(route.table_name, hits_sql(route))
+    chunks = [passage.chunk_id for passage in passages]
+    there = {row.chunk_id for row in await scope.fetch(_There, statement, {"chunks": chunks})}
+    return [passage for passage in passages if passage.chunk_id in there]
 
 
 class _There(msgspec.Struct, frozen=True):
@@ -238,16 +274,3 @@ def _hash(request: SearchRequest, vector: HalfVector | None) -> str:
         return hashlib.sha256(msgspec.json.encode(request)).hexdigest()
     asked = msgspec.json.encode(msgspec.structs.replace(request, vector=None))
     return hashlib.sha256(asked + vector.to_binary()).hexdigest()
-
-
-async def _rerank(reranker: Reranker, query: str, passages: list[Passage], k: int) -> list[Passage]:
-    """The best k by the reranker; its scores take the place of the search's."""
-    if not passages:
-        return passages
-    scores = await reranker.rerank(query, [passage.hit.text for passage in passages])
-    replace = msgspec.structs.replace
-    scored = [
-        replace(passage, hit=replace(passage.hit, score=score))
-        for passage, score in zip(passages, scores, strict=True)
-    ]
-    return sorted(scored, key=lambda passage: -passage.hit.score)[:k]

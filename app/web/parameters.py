@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from litestar.connection import ASGIConnection
+from litestar.constants import RESERVED_KWARGS
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
 from app.errors import InvalidInputError
@@ -16,7 +17,11 @@ MAX_JSON_BYTES = 2 * 1024 * 1024
 @lru_cache(maxsize=1024)
 def _known(handler: HTTPRouteHandler) -> frozenset[str]:
     names = set()
+    # what Litestar itself gives a handler, and what the application does, is no parameter of a request
+    given = RESERVED_KWARGS | handler.resolve_dependencies().keys()
     for name, field in handler.parsed_fn_signature.parameters.items():
+        if name in given:
+            continue
         definition = field.kwarg_definition
         names.add(getattr(definition, "query", None) or getattr(definition, "name", None) or name)
     return frozenset(names)

@@ -305,3 +305,10 @@ def test_naughty_strings_as_values_and_queries_change_nothing(api: Api) -> None:
         answer = reader.post("/vectors/profile/naughty/search", json={"index": "naughty_v1", "query": text})
         assert answer.status_code in (200, 400), answer.text
     assert api.admin.get("/ready").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["database", "principal", "data", "request", "indx"])
+def test_what_the_application_gives_its_handlers_is_no_query_parameter(api: Api, name: str) -> None:
+    answer = problem(api.admin.get("/vectors/stale", params={name: "1"}), 400, "invalid_input")
+    assert f"unknown query parameter '{name}'" in answer["detail"]
+    assert "database" not in answer["detail"].replace(f"'{name}'", "")

@@ -13,7 +13,7 @@ from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.profiles.service import get_profile
 from app.vectors.calibration import Calibration
-from app.vectors.models import SearchRequest
+from app.vectors.models import HitRow, SearchRequest
 from app.vectors.router import Costs
 from app.vectors.search import Searcher
 from tests.integration.api.conftest import Api, problem, serving, settings_for
@@ -117,6 +117,37 @@ def test_an_answer_says_what_it_is_worth(api: Api) -> None:
     # with another beam it was not measured
     assert (other["method"], other["recall"]) == ("hnsw", None)
     assert answer["freshness"]["state"] == "current" and answer["freshness"]["last_embedded_at"]
+
+
+async def test_what_is_called_hnsw_walks_the_graph(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of some hundred chunks the planner would rather sort them all."""
+    assert api.admin.post("/vectors/profile/reader/activate").json()["failures"] == []
+    database, plans = await open_database(api.deployed.service_dsn, api.settings), []
+    try:
+        scope = database.reader((await get_profile(database.steward(), "reader")).role_name)
+        fetch = scope.fetch
+
+        async def explaining(kind: Any, statement: Any, parameters: Any = None, **more: Any) -> Any:
+            if kind is HitRow:
+                rows = await fetch(_Plan, b"explain (format json) " + statement, parameters, **more)
+                plans.append(str(rows[0].plan))
+            return await fetch(kind, statement, parameters, **more)
+
+        async with database.owner().begin() as transaction:
+            await transaction.execute("analyze vec.notes")
+        monkeypatch.setattr(scope, "fetch", explaining)
+        searcher = Searcher(database, Embedders(FakeEmbedder()))
+        for k in (1, 50, 100):
+            answer = await searcher.search(scope, "reader", SearchRequest(index="notes", query="red", k=k))
+            assert answer.method == "hnsw"
+            assert "'Index Name': 'notes_v" in plans[-1], k
+    finally:
+        await database.close()
+
+
+class _Plan:
+    def __init__(self, **columns: Any) -> None:
+        self.plan = columns["QUERY PLAN"]
 
 
 async def test_every_way_finds_the_same(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

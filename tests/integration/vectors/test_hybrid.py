@@ -48,6 +48,10 @@ def find(api: Api, query: str, mode: str, **more: Any) -> Any:
     return answer.json()
 
 
+def ok(answer: Any) -> None:
+    assert answer.status_code == 200, answer.text
+
+
 def keys(answer: Any) -> list[str]:
     return [hit["doc_key"] for hit in answer["hits"]]
 
@@ -127,9 +131,11 @@ class Shortest:
 
     def __init__(self) -> None:
         self.shown: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def rerank(self, query: str, texts: Sequence[str]) -> list[float]:
         self.shown = list(texts)
+        self.meanwhile()
         return [-float(len(text)) for text in texts]
 
     async def close(self) -> None:
@@ -150,3 +156,31 @@ async def test_a_reranker_orders_what_the_reader_may_see(api: Api) -> None:
         assert sorted(reranker.shown) == sorted(note for key, note in NOTES.items() if key != 5)
     finally:
         await database.close()
+
+
+async def test_what_goes_while_the_reranker_reads_is_not_answered(api: Api) -> None:
+    """And that texts went to it is on record, whatever became of them."""
+    with api.deployed.connect("owner") as owner:
+        before = owner.execute("select max(id) from lakeward.audit_entry").fetchone()
+    body = {"row_key_column": "id", "row_key_values": [4], "reason": "left"}
+    tombstone = "/catalog/datasets/by-name/notes/tombstone"
+    database = await open_database(api.deployed.service_dsn, api.settings)
+    try:
+        reranker = Shortest()
+        reranker.meanwhile = lambda: ok(api.admin.post(tombstone, json=body))
+        searcher = Searcher(database, Embedders(FakeEmbedder()), reranker=reranker)
+        scope = database.reader((await get_profile(database.steward(), "reader")).role_name)
+        request = SearchRequest(index="open_v1", query="relay", k=2, rerank=True)
+        answer = await searcher.search(scope, "reader", request)
+        assert NOTES[4] in reranker.shown
+        assert "4" not in [hit.doc_key for hit in answer.hits] and len(answer.hits) == 2
+    finally:
+        await database.close()
+        undo = {"row_key_column": "id", "row_key_values": [4]}
+        ok(api.admin.post(f"{tombstone}/undo", json=undo))
+    with api.deployed.connect("owner") as owner:
+        entries = owner.execute(
+            "select operation, rows from lakeward.audit_entry where id > %s and door = 'search' order by id",
+            before,
+        ).fetchall()
+    assert ("rerank open_v1", len(reranker.shown)) in entries

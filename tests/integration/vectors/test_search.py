@@ -1,9 +1,11 @@
 """A search and its record are one statement: no record, no answer."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from app.models.fake import FakeEmbedder
 from app.models.protocol import Vectors
@@ -106,3 +108,33 @@ def test_a_question_is_embedded_once_for_its_reader_and_again_for_another(
     assert asked == ["asked twice"] * 2
     assert answers[0]["hits"] == answers[1]["hits"] == answers[2]["hits"] != []
     assert len(entries(searched)) == before + 3
+
+
+def graph_scans(api: Api) -> int:
+    """How often graphs were walked, once the sessions have said so: they do a second later."""
+    with api.deployed.connect() as connection:
+        (scans,) = connection.execute(
+            "select coalesce(sum(idx_scan), 0) from pg_stat_all_indexes where indexrelname like 'notes%\\_v%'"
+        ).fetchone()
+    return int(scans)
+
+
+def test_what_is_called_hnsw_in_sql_walks_the_graph(searched: Api) -> None:
+    """Of three chunks the planner would rather sort them all."""
+    before = graph_scans(searched)
+    with searched.deployed.connect("owner") as owner:
+        (dimensions,) = owner.execute("select dimensions from lakeward.vector_index").fetchone()
+        (role,) = owner.execute("select role_name from lakeward.profile where id = 'reader'").fetchone()
+    with searched.deployed.connect("service") as login:
+        login.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+        search = "select method from lakeward.search('notes_v1', array_fill(0.5::real, array[%s]), 1)"
+        assert login.execute(search, [dimensions]).fetchone() == ("hnsw",)
+    assert_grows(searched, before)
+
+
+def assert_grows(api: Api, before: int) -> None:
+    """A session that was closed has said what it did, an open one does within ten seconds."""
+    deadline = time.monotonic() + 15
+    while graph_scans(api) == before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert graph_scans(api) > before
