@@ -12,9 +12,14 @@ begin
   if session_user <> lakeward.role_of('service') then
     return true;
   end if;
-  select 'asked:' || i.name into log_name from lakeward.vector_index i where i.id = keep_question.index_id;
-  select e.id into log_id from lakeward.eval_set e where e.name = log_name;
-  if log_id is null then
+  -- whoever deletes the index or the set waits for this search, so it must not wait for them
+  select 'asked:' || i.name into log_name from lakeward.vector_index i
+  where i.id = keep_question.index_id and i.state = 'live' for key share skip locked;
+  if log_name is null then
+    return true;
+  end if;
+  select e.id into log_id from lakeward.eval_set e where e.name = log_name for key share skip locked;
+  if log_id is null and not exists (select from lakeward.eval_set e where e.name = log_name) then
     insert into lakeward.eval_set (name, index_id, created_by) values (log_name, keep_question.index_id, 'search')
     on conflict (name) do nothing returning id into log_id;
   end if;

@@ -6,9 +6,11 @@ Until the sync Postgres runs what it got as one implicit transaction, so setting
 """
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from psycopg import errors, pq, sql
@@ -23,14 +25,39 @@ Row = TypeVar("Row")
 
 _PLACEHOLDER = re.compile(rb"%(?:\((\w+)\))?([sb%])")
 _OK = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
-#: Prepared statements of one connection; more than a process has statements, so it is reached by mistake only.
-MAX_PREPARED = 1000
+#: Prepared statements of one connection, by the bytes of their texts: what the server keeps of one is some forty times
+#: as much, and a reader's filters can be of any shape.
+MAX_PREPARED_BYTES = 1_000_000
+_Key: TypeAlias = tuple[bytes, tuple[int, ...]]
 
 
-class _Prepared(dict[tuple[bytes, tuple[int, ...]], bytes]):
-    """Names of the statements that are prepared on a connection, by text and parameter types; none is used twice."""
+class _Prepared(OrderedDict[_Key, bytes]):
+    """Names of the statements that are prepared on a connection, by text and parameter types; none is used twice.
+
+    Those that were used last are at the end.
+    """
 
     made = 0
+    size = 0
+
+    def add(self, key: _Key) -> bytes:
+        """A new name."""
+        self.made += 1
+        self.size += len(key[0])
+        self[key] = name = b"lw%d" % self.made
+        return name
+
+    def remove(self, key: _Key) -> bytes | None:
+        """Forget the name, and say which it was."""
+        name = self.pop(key, None)
+        if name is not None:
+            self.size -= len(key[0])
+        return name
+
+    def forget(self) -> None:
+        """The server knows none of them any more."""
+        self.clear()
+        self.size = 0
 
 
 @lru_cache(maxsize=2048)
@@ -82,31 +109,59 @@ async def fetch_last(connection: Connection, calls: Sequence[Call], kind: type[R
     prepared: _Prepared | None = connection.__dict__.get("_lakeward_prepared")
     if prepared is None:
         prepared = connection.__dict__["_lakeward_prepared"] = _Prepared()
-    if len(prepared) > MAX_PREPARED:
-        await connection.execute("deallocate all")
-        prepared.clear()
+    while prepared.size > MAX_PREPARED_BYTES:
+        await _deallocate(connection, prepared, [next(iter(prepared))])
     transformer: TransformerType = Transformer(connection)
+    ready = _plan_all(transformer, calls, prepared)
     try:
-        result = await connection.wait(_exchange(connection.pgconn, transformer, calls, prepared))
-    except (errors.InvalidSqlStatementName, errors.FeatureNotSupported) as exc:
-        # psycopg deallocates everything after a ROLLBACK on this connection; or a table has other columns by now
-        if exc.sqlstate == "0A000" and "cached plan" not in str(exc):
+        result = await connection.wait(_exchange(connection.pgconn, ready, prepared))
+    except errors.InvalidSqlStatementName:
+        # psycopg deallocates everything after a ROLLBACK on this connection
+        prepared.forget()
+    except errors.FeatureNotSupported as exc:
+        # a table has other columns by now
+        if exc.diag.source_function != "RevalidateCachedQuery":
             raise
-        prepared.clear()
-        await connection.execute("deallocate all")
-        result = await connection.wait(_exchange(connection.pgconn, transformer, calls, prepared))
-    return _rows(transformer, result, kind)
+        await _deallocate(connection, prepared, [call.key for call in ready])
+    else:
+        return _rows(transformer, result, kind)
+    ready = _plan_all(transformer, calls, prepared)
+    return _rows(transformer, await connection.wait(_exchange(connection.pgconn, ready, prepared)), kind)
+
+
+async def _deallocate(connection: Connection, prepared: _Prepared, keys: Sequence[_Key]) -> None:
+    """One by one: to deallocate all would take psycopg's own, which it does not notice each time."""
+    for key in keys:
+        name = prepared.remove(key)
+        if name is not None:
+            statement = sql.SQL("deallocate {}").format(sql.Identifier(name.decode()))
+            with suppress(errors.InvalidSqlStatementName):
+                await connection.execute(statement, prepare=False)
 
 
 class _Ready(msgspec.Struct, frozen=True):
     """A call as it is sent: `text` only when it has to be prepared first."""
 
-    key: tuple[bytes, tuple[int, ...]]
+    key: _Key
     name: bytes
     text: bytes | None
     values: Sequence[Any]
     types: tuple[int, ...]
     formats: Sequence[pq.Format] | None
+
+
+def _plan_all(transformer: TransformerType, calls: Sequence[Call], prepared: _Prepared) -> list[_Ready]:
+    """Parameters are dumped, and may fail to be, before the connection is in pipeline mode."""
+    ready: list[_Ready] = []
+    try:
+        for call in calls:
+            ready.append(_plan(transformer, call, prepared))
+    except BaseException:
+        for planned in ready:
+            if planned.text is not None:
+                prepared.remove(planned.key)
+        raise
+    return ready
 
 
 def _plan(transformer: TransformerType, call: Call, prepared: _Prepared) -> _Ready:
@@ -127,17 +182,12 @@ def _name(
     key = (text, types)
     name = prepared.get(key)
     if name is not None:
+        prepared.move_to_end(key)
         return _Ready(key, name, None, values, types, formats)
-    prepared.made += 1
-    prepared[key] = name = b"lw%d" % prepared.made
-    return _Ready(key, name, text, values, types, formats)
+    return _Ready(key, prepared.add(key), text, values, types, formats)
 
 
-def _exchange(
-    pgconn: pq.abc.PGconn, transformer: TransformerType, calls: Sequence[Call], prepared: _Prepared
-) -> PQGen[pq.abc.PGresult]:
-    # parameters are dumped, and may fail to be, before the connection is in pipeline mode
-    ready = [_plan(transformer, call, prepared) for call in calls]
+def _exchange(pgconn: pq.abc.PGconn, ready: Sequence[_Ready], prepared: _Prepared) -> PQGen[pq.abc.PGresult]:
     pgconn.enter_pipeline_mode()
     for call in ready:
         if call.text is not None:
@@ -153,7 +203,7 @@ def _exchange(
         if result.status not in _OK:
             for call in ready:
                 if call.text is not None:
-                    prepared.pop(call.key, None)
+                    prepared.remove(call.key)
             raise errors.error_from_result(result, encoding="utf-8")
     return results[-1]
 

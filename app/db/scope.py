@@ -20,6 +20,7 @@ from psycopg.rows import class_row, scalar_row
 from app.db.pool import Connection, Pool, borrowed
 from app.db.round_trip import Call, as_bytes, fetch_last
 from app.db.translate import translated
+from app.errors import InvalidInputError
 
 Row = TypeVar("Row")
 Statement: TypeAlias = LiteralString | bytes | sql.Composed | sql.SQL
@@ -123,17 +124,24 @@ class Scope:
     ) -> list[Row]:
         """One statement as the scope's role in one round trip, rows as `kind`; binary on the wire, prepared."""
         settings, values = self.settings_statement(extra)
-        calls = [
-            Call(settings, [value.encode() for value in values], texts=True),
-            Call(as_bytes(statement), parameters or ()),
-        ]
         async with borrowed(self.pool) as connection:
+            calls = [
+                Call(settings, [_as_text(value) for value in values], texts=True),
+                Call(as_bytes(statement), parameters or ()),
+            ]
             return await fetch_last(connection, calls, kind)
 
     async def fetch_value(self, statement: Statement, parameters: Parameters = None) -> Any:
         """The first column of the first row, as `fetch`; None when there is no row."""
         rows = await self.fetch(_First, statement, parameters)
         return rows[0].value if rows else None
+
+
+def _as_text(value: str) -> bytes:
+    """As it is sent, where a NUL would end it: another setting than was meant."""
+    if "\0" in value:
+        raise InvalidInputError("a name holds a NUL character")
+    return value.encode()
 
 
 @cache

@@ -104,10 +104,10 @@ class Attempt:
             IndexNames(route.index_id, route.name, route.table_name, route.source),
             self._ground.hits,
             near,
-            record_from,
             self._keep_questions,
         )
-        return await self._scope.fetch(HitRow, statement, parameters, extra=settings)
+        asked = parameters | {"record_from": record_from}
+        return await self._scope.fetch(HitRow, statement, asked, extra=settings)
 
     def _near(self, choice: Choice) -> bytes:
         index_id = self._route.index_id

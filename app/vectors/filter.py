@@ -13,6 +13,7 @@ Several keys are all asked for. Values are compared as the reader sees them: a m
 a value meets no condition but null and $ne, and no negation of one, as in SQL.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -44,9 +45,10 @@ class FilterPlan(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
 
 
-def key_of(plan: FilterPlan) -> tuple[str, bytes]:
-    """What two requests for the same have in common."""
-    return plan.shape, msgspec.json.encode(list(plan.parameters.values()), enc_hook=str)
+def key_of(plan: FilterPlan) -> bytes:
+    """What two requests for the same have in common; a digest, since values may be long, and name people."""
+    asked = (plan.shape, list(plan.parameters.values()))
+    return hashlib.blake2b(msgspec.json.encode(asked, enc_hook=str), digest_size=16).digest()
 
 
 def plan_filter(wanted: Mapping[str, Any] | None, fields: Sequence[Field]) -> FilterPlan | None:

@@ -35,8 +35,9 @@ from app.vectors.statements import hits_sql, there_statement
 from app.vectors.walks import Walks
 
 QUERIES = load_queries(__file__)
-#: A table or view that is not there, a schema; and "could not open relation" when it went after the name was resolved.
-VANISHED = ("42P01", "3F000", "XX000")
+#: A table or view that is not there, a schema, a column, an operator for its type; "could not open relation" when it went
+#: after its name was resolved.
+VANISHED = ("42P01", "3F000", "42703", "42883", "XX000")
 
 
 class Searcher:

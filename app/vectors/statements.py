@@ -71,10 +71,8 @@ def _hits_view(index_id: int, binding_id: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def search_statement(
-    index: IndexNames, hits: str, near: bytes, record_from: int, keep_questions: int = 0
-) -> bytes:
-    """The one statement of a search, with the parameters of `near` and `sha256`, the hash of what was asked.
+def search_statement(index: IndexNames, hits: str, near: bytes, keep_questions: int = 0) -> bytes:
+    """The one statement of a search. Parameters: those of `near`, `sha256` (the hash of what was asked), `record_from`.
 
     The near chunks with their text, and their rows as the reader's own relation shows them. The view of hits knows a
     chunk's row, the reader does not: a row key that is masked for it stays so. A row that the reader cannot see takes
@@ -95,7 +93,7 @@ def search_statement(
             # a join cannot look into a barrier view by its index, a condition inside it can; offset 0 keeps it inside
             "cross join lateral (select h.doc_key, h.metadata from {hits} h where h.chunk_id = n.chunk_id offset 0) "
             "shown), "
-            "recorded as materialized (select case when found.rows < {record_from} then true else "
+            "recorded as materialized (select case when found.rows < %(record_from)s then true else "
             "lakeward.append_audit('search', {index_name}, array[{source}], %(sha256)s, found.rows, found.keys, "
             "extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok') {kept}end as done "
             "from (select count(*) as rows, array_agg(hit.doc_key order by hit.distance) as keys from hit) found) "
@@ -111,7 +109,6 @@ def search_statement(
             hits=sql.SQL(hits),  # as above
             index_name=sql.Literal(index.name),
             source=sql.Literal(index.source),
-            record_from=sql.Literal(record_from),
             kept=kept if keep_questions else sql.SQL(""),
         )
         .as_bytes(None)

@@ -47,7 +47,7 @@ class Walks:
             self._put(key, _Tally(worth))
 
     def _find(self, scope: Scope, index: str, wanted: FilterPlan) -> tuple[object, _Tally]:
-        key = (scope.role, index, *key_of(wanted))
+        key = (scope.role, index, key_of(wanted))
         return key, self._tallies.find(key) or _Tally()
 
     def _put(self, key: object, tally: _Tally) -> None:

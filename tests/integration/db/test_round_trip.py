@@ -9,8 +9,8 @@ import pytest
 from psycopg import sql
 
 from app.db.database import Database
-from app.db.round_trip import MAX_PREPARED, Call, _convert, as_bytes, fetch_last
-from app.errors import ForbiddenError
+from app.db.round_trip import Call, _convert, as_bytes, fetch_last
+from app.errors import ForbiddenError, InvalidInputError
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -101,15 +101,61 @@ async def test_a_cancelled_read_leaves_no_other_s_answer_behind(database: Databa
     assert [rows[0].a for rows in answers] == list(range(12))
 
 
-async def test_more_statements_than_are_kept_start_over(
+async def test_more_statements_than_are_kept_put_out_the_oldest(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.round_trip.MAX_PREPARED", 5)
-    assert MAX_PREPARED > 5
+    def call(n: int) -> Call:
+        return Call(f"select {n:04} as a, 1 as b".encode(), ())
+
+    size = len(call(1).statement)
+    monkeypatch.setattr("app.db.round_trip.MAX_PREPARED_BYTES", 5 * size)
+    there = "select count(*) from pg_prepared_statements where name like 'lw%'"
     async with database.pool.connection() as connection:
         for n in range(20):
-            rows = await fetch_last(connection, [Call(f"select {n} as a, 1 as b".encode(), ())], Pair)
-            assert rows == [Pair(n, 1)]
+            assert await fetch_last(connection, [call(n)], Pair) == [Pair(n, 1)]
+            # asked again and again, so it stays
+            assert await fetch_last(connection, [call(0)], Pair) == [Pair(0, 1)]
+        kept = (await (await connection.execute(there, prepare=False)).fetchone())[0]
+        assert kept <= 6
+        statements = await connection.execute(
+            "select statement from pg_prepared_statements where name like 'lw%'", prepare=False
+        )
+        assert call(0).statement.decode() in [row[0] for row in await statements.fetchall()]
+        assert await fetch_last(connection, [call(1)], Pair) == [Pair(1, 1)]
+
+
+async def test_psycopg_s_own_statements_are_left_alone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db.round_trip.MAX_PREPARED_BYTES", 100)
+    async with database.pool.connection() as connection:
+        for n in range(10):
+            await connection.execute("select 'its own'", prepare=True)
+            assert await fetch_last(connection, [Call(f"select {n} as a, 1 as b".encode(), ())], Pair)
+            if n == 5:
+                with pytest.raises(psycopg.errors.DivisionByZero):
+                    async with connection.transaction():
+                        await connection.execute("select 1 / 0")
+
+
+async def test_parameters_that_cannot_be_sent_leave_nothing_behind(database: Database) -> None:
+    async with database.pool.connection() as connection:
+        calls = [Call(b"select 'x' as y", ()), Call(b"select %s::text as a, 1 as b", ["nul\0nul"])]
+        for _ in range(2):
+            with pytest.raises(psycopg.DataError):
+                await fetch_last(connection, calls, Pair)
+        assert await fetch_last(connection, [*calls[:1], Call(calls[1].statement, ["z"])], Pair) == [
+            Pair("z", 1)
+        ]
+
+
+async def test_a_setting_is_never_cut_at_a_nul(database: Database) -> None:
+    steward = database.deployment.steward_role
+    with pytest.raises(InvalidInputError):
+        await database.reader(f"{steward}\0x").fetch_value("select current_user::text")
+    with pytest.raises(InvalidInputError):
+        await database.reader("\ud800").fetch_value("select current_user::text")
+    assert await database.service().fetch_value("select 1") == 1
 
 
 async def test_a_role_that_was_deleted_meanwhile_is_forbidden_and_not_named(database):
