@@ -31,6 +31,12 @@ profile.add_command(diff_profile)
 @click.option("--ef-search", type=int, help="HNSW: candidates while searching. [30]")
 @click.option("--access-role", metavar="ROLE", help="Its clearance. [agent]")
 @click.option("--ollama-name", metavar="NAME", help="The model that reads as this profile.")
+@click.option("--embed-model", metavar="NAME", help="The embedding model that it is for.")
+@click.option(
+    "--vector-backend",
+    type=click.Choice(["pgvector", "lance"]),
+    help="What proposes the hits of its searches. [pgvector]",
+)
 @connected()
 def create_profile(
     session: Session,
@@ -42,6 +48,8 @@ def create_profile(
     ef_search: int | None,
     access_role: str | None,
     ollama_name: str | None,
+    embed_model: str | None,
+    vector_backend: str | None,
 ) -> None:
     """Create a profile, or make one that is there what is asked for: what is left out gets its default."""
     hnsw = {"m": m, "ef_construction": ef_construction, "ef_search": ef_search}
@@ -54,6 +62,8 @@ def create_profile(
             "hnsw_config": {name: value for name, value in hnsw.items() if value is not None},
             "access_role": access_role,
             "ollama_name": ollama_name,
+            "embed_model": embed_model,
+            "vector_backend": vector_backend,
         },
     )
     if session.as_json:
@@ -61,6 +71,28 @@ def create_profile(
         return
     _show(created)
     say(f"give it a key: {session.command('key', 'create', profile_id, '--profile', profile_id)}", "dim")
+
+
+def create_words(profile: Document) -> list[str]:
+    """What makes the profile as it is here, option for option: what were left out would get its default."""
+    hnsw = profile["hnsw_config"]
+    options = {
+        "--description": profile["description"],
+        "--m": hnsw["m"],
+        "--ef-construction": hnsw["ef_construction"],
+        "--ef-search": hnsw["ef_search"],
+        "--access-role": profile["access_role"],
+        "--ollama-name": profile["ollama_name"],
+        "--embed-model": profile["embed_model"],
+        "--vector-backend": profile["vector_backend"],
+    }
+    words = ["profile", "create", profile["id"]]
+    for name in profile["bound_datasets"]:
+        words += ["--bind", name]
+    for option, value in options.items():
+        if value not in (None, ""):
+            words += [option, str(value)]
+    return words
 
 
 def _show(found: Document) -> None:
@@ -76,6 +108,7 @@ def _show(found: Document) -> None:
                 "HNSW",
                 f"m {hnsw['m']}, ef_construction {hnsw['ef_construction']}, ef_search {hnsw['ef_search']}",
             ),
+            ("vectors", f"searched by {found['vector_backend']}"),
             ("in Postgres", f"role {found['role_name']}, schema {found['schema_name']}"),
             ("created", moment(found["created_at"])),
         ]
@@ -95,13 +128,14 @@ def list_profiles(session: Session) -> None:
             p["id"],
             p["bound_datasets"],
             p["access_role"],
+            p["vector_backend"],
             p["hnsw_config"]["ef_search"],
             moment(p["created_at"]),
         ]
         for p in page["items"]
     )
     show_table(
-        ["profile", "may read", "access role", "ef_search#", "created"],
+        ["profile", "may read", "access role", "backend", "ef_search#", "created"],
         rows,
         none=f"no profiles yet; make one: {session.command('profile', 'create', 'ID', '--bind', 'DATASET')}",
     )

@@ -1,6 +1,7 @@
 """trial: measured HNSW configs, the best of them, a picture, autotune, what is warm."""
 
-import json
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,31 @@ import rich_click as click
 from app.cli.client import segment
 from app.cli.evals import eval_group
 from app.cli.output import duration, moment, note, say, show_json, show_table
+from app.cli.profiles import create_words
 from app.cli.session import Session, connected
 from app.cli.watch import wait_for_job
 from app.errors import InvalidInputError
 
 Document = dict[str, Any]
 HEADERS = ["graph", "ef_search#", "recall#", "at least#", "p50#", "p95#", "built in#", "MB#"]
-OUT = click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the picture (SVG) there."
-)
+
+
+def _svg(_: click.Context, __: click.Parameter, out: Path | None) -> Path | None:
+    """A file that the picture can be written to: what is refused here has not measured for an hour before."""
+    if out is None:
+        return None
+    if out.suffix.lower() != ".svg":
+        raise click.BadParameter(f"the picture is an SVG: write {out.with_suffix('.svg').name}")
+    if not out.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.parent}")
+    return out
+
+
+def _out(*, required: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    path = click.Path(dir_okay=False, path_type=Path)
+    return click.option("--out", required=required, type=path, callback=_svg, help="The picture, FILE.svg.")
+
+
 EVAL = click.option("--eval", "eval_name", metavar="EVAL", help="Only what was measured with this eval set.")
 
 
@@ -62,7 +79,7 @@ def parse_arm(text: str) -> Document:
 )
 @click.option("-k", "k", type=int, default=10, show_default=True, help="How many hits.")
 @click.option("--no-wait", is_flag=True, help="Answer with the job that measures.")
-@OUT
+@_out()
 @connected()
 def run_trial(
     session: Session,
@@ -129,16 +146,12 @@ def best(session: Session, index_name: str, metric: str, eval_name: str | None, 
 @trial.command("plot")
 @click.argument("index_name", metavar="INDEX")
 @EVAL
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the picture (SVG) there.",
-)
+@click.option("--job", metavar="ID", help="Only what this job measured, whatever became of INDEX since.")
+@_out(required=True)
 @connected()
-def plot(session: Session, index_name: str, eval_name: str | None, out: Path) -> None:
+def plot(session: Session, index_name: str, eval_name: str | None, job: str | None, out: Path) -> None:
     """A picture of what was measured on INDEX: recall against time."""
-    _picture(session, index_name, out, eval=eval_name)
+    _picture(session, index_name, out, eval=eval_name, job=job)
     if session.as_json:
         show_json({"out": str(out)})
 
@@ -150,7 +163,7 @@ def plot(session: Session, index_name: str, eval_name: str | None, out: Path) ->
 @click.option("--profile", help="Say what makes the config this profile's.")
 @click.option("-k", "k", type=int, default=10, show_default=True, help="How many hits.")
 @click.option("--no-wait", is_flag=True, help="Answer with the job that measures.")
-@OUT
+@_out()
 @connected()
 def autotune(
     session: Session,
@@ -173,11 +186,11 @@ def autotune(
         show_json(tuned)
     else:
         _show(tuned["evidence"])
-        _say_tuned(tuned, k)
+        _say_tuned(session, tuned, k)
     _picture(session, index_name, out, job=accepted["job_id"])
 
 
-def _say_tuned(tuned: Document, k: int) -> None:
+def _say_tuned(session: Session, tuned: Document, k: int) -> None:
     config, found = tuned["config"], tuned["best"]
     words = f"m {config['m']}, ef_construction {config['ef_construction']}, ef_search {config['ef_search']}"
     interval = f"{found['recall_low']:.4f} to {found['recall_high']:.4f}"
@@ -189,8 +202,11 @@ def _say_tuned(tuned: Document, k: int) -> None:
     else:
         note(f"no config is shown to reach {tuned['target_recall']:g}; the nearest is {words} ({interval})")
     if tuned["offer"]:
-        offer = tuned["offer"]
-        say(f"to use it: {offer['method']} {offer['path']} {json.dumps(offer['body'])}", "dim")
+        profile = tuned["offer"]["body"]
+        say(f"nothing is changed yet; to make it the config of profile {profile['id']}:")
+        say("  " + session.command(*create_words(profile)))
+        say("  " + session.command("profile", "activate", profile["id"]))
+        say("until it is activated, its searches are exact, unless this graph is built already", "dim")
 
 
 def _say_job(session: Session, accepted: Document) -> None:
@@ -202,6 +218,17 @@ def _say_job(session: Session, accepted: Document) -> None:
 
 
 def _show(rows: list[Document]) -> None:
+    """A table of them; of each model one, for recall under another is of other vectors."""
+    models = [
+        list(group) for _, group in groupby(rows, lambda row: (row["model_name"], row["model_version"]))
+    ]
+    for group in models or [[]]:
+        if len(models) > 1:
+            say(f"under model {group[0]['model_name']} ({group[0]['model_version'][:12]}):", "bold")
+        _show_table(group)
+
+
+def _show_table(rows: list[Document]) -> None:
     show_table(
         HEADERS,
         (
@@ -251,7 +278,7 @@ def cache(session: Session) -> None:
         [
             i["index"],
             i["profile"],
-            i["state"] or "exact",
+            "lance" if i["backend"] == "lance" else i["state"] or "exact",
             i["chunk_bytes"],
             i["text_bytes"],
             i["variant_bytes"],

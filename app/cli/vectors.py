@@ -13,6 +13,10 @@ from app.cli.versions import export_index, roll_back, show_versions, swap_model
 from app.cli.watch import describe_progress, wait_for_job
 
 Document = dict[str, Any]
+FILTER = click.option(
+    "--filter", "wanted", metavar="JSON", help='What the rows must have: {"year": {"$gte": 2020}}.'
+)
+RERANK = click.option("--rerank", is_flag=True, help="Let models.rerank order the hits.")
 
 
 @click.group()
@@ -33,6 +37,14 @@ for command in (refresh_index, list_stale, swap_model, roll_back, show_versions,
 @click.option("--size", type=int, help="Characters of a chunk. [1000]")
 @click.option("--overlap", type=int, help="Characters that two chunks share. [100]")
 @click.option("--model", help="The embedding model. [the one of the settings]")
+@click.option(
+    "--refresh-policy",
+    type=click.Choice(["manual", "on_append", "scheduled"]),
+    help="When rows that came or changed are embedded. [as the dataset says]",
+)
+@click.option(
+    "--refresh-s", type=int, metavar="SECONDS", help="How often a scheduled refresh looks for rows."
+)
 @click.option("--no-wait", is_flag=True, help="Answer with the job that embeds it.")
 @connected()
 def create_index(
@@ -43,6 +55,8 @@ def create_index(
     size: int | None,
     overlap: int | None,
     model: str | None,
+    refresh_policy: str | None,
+    refresh_s: int | None,
     no_wait: bool,
 ) -> None:
     """Make an index over a dataset and embed its rows; again, to embed what came since."""
@@ -55,6 +69,8 @@ def create_index(
             "name": name,
             "chunk": chunk or None,
             "model": model,
+            "refresh_policy": refresh_policy,
+            "refresh_s": refresh_s,
         },
     )
     if no_wait:
@@ -223,8 +239,8 @@ def cancel_job(session: Session, job_id: str) -> None:
 @click.option(
     "--mode", type=click.Choice(["vector", "text", "hybrid"]), help="By meaning, words, or both. [vector]"
 )
-@click.option("--filter", "wanted", metavar="JSON", help='What the rows must have: {"year": {"$gte": 2020}}.')
-@click.option("--rerank", is_flag=True, help="Let models.rerank order the hits.")
+@FILTER
+@RERANK
 @connected()
 def search(
     session: Session,
@@ -241,7 +257,7 @@ def search(
     if mode is not None:
         body["mode"] = mode
     if wanted is not None:
-        body["filter"] = _read_filter(wanted)
+        body["filter"] = read_filter(wanted)
     if rerank:
         body["rerank"] = True
     answer = session.api.post(f"/vectors/profile/{segment(profile)}/search", body)
@@ -267,7 +283,12 @@ def search(
         note(f"{answer['stale_rows']:,} rows are not embedded yet: run index refresh {answer['index']}")
 
 
-def _read_filter(text: str) -> Document:
+def read_filter(text: str) -> Document:
+    """What --filter says.
+
+    Raises:
+        UsageError: it is no JSON object.
+    """
     try:
         wanted = json.loads(text)
     except ValueError:

@@ -121,6 +121,7 @@ class MeasuredArm(msgspec.Struct, frozen=True):
 class Measurement(msgspec.Struct, frozen=True):
     """A row of the trial journal. `recall_low` and `recall_high` are the ends of its 95% interval.
 
+    `model_name` and `model_version` are those of the index's version that was measured.
     Times are microseconds of single searches, one after another, from Lakeward to Postgres and back.
     """
 
@@ -132,6 +133,8 @@ class Measurement(msgspec.Struct, frozen=True):
     k: int
     queries: int
     vectors: int
+    model_name: str
+    model_version: str
     recall: float
     recall_low: float
     recall_high: float
@@ -191,22 +194,22 @@ class IndexCache(msgspec.Struct, frozen=True):
     """One index for one profile: how large it is, and how it is kept in memory.
 
     `variant_bytes` and `state` are of the HNSW build that the profile searches; `state` is None while there is none and
-    searches are exact. Blocks and the last use are of all its readers, so only admins are told; `resident_bytes` only
-    where Postgres has pg_buffercache.
+    searches are exact. With `backend` lance the profile searches a copy outside Postgres, of which nothing is known
+    here: all that would be of a graph is None. Blocks and the last use are of all readers, so only admins are told.
     """
 
     index: str
     source: str
     profile: str
+    backend: Literal["pgvector", "lance"]
     config: HnswConfig
     state: Literal["building", "ready", "failed"] | None
     chunk_bytes: int
     text_bytes: int
-    variant_bytes: int
+    variant_bytes: int | None
     blocks_hit: int | None
     blocks_read: int | None
     hit_ratio: float | None
-    resident_bytes: int | None
     scans: int | None
     last_used_at: datetime | None
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from app.errors import DiskFullError, InvalidInputError
+from app.errors import DiskFullError, InvalidInputError, NotFoundError
 from app.trials.models import Arm, AutotuneRequest, Build, EvalQuery, Measurement, Metric, TrialRequest, Type
 from app.vectors.models import IndexRow
 from app.vectors.plan import MAX_QUERY_CHARACTERS, plan_vector
@@ -38,6 +38,16 @@ class Interval(msgspec.Struct, frozen=True):
     mean: float
     low: float
     high: float
+
+
+def check_name(index: str) -> None:
+    """The name may be an index's: versions beside the live one have names of their own, which nobody asks by.
+
+    Raises:
+        NotFoundError: it is a version's.
+    """
+    if "~" in index:
+        raise NotFoundError(f"no index {index[:60]!r}")
 
 
 def plan_queries(queries: Sequence[EvalQuery], dimensions: int, index: str) -> None:

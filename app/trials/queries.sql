@@ -88,13 +88,22 @@ insert into lakeward.trial (
 returning id;
 
 -- measurements --
--- The journal of an index under its present model, newest first; keyset by id.
+-- The journal of an index by its name, whatever became of it, newest first; keyset by id. `present`: only what was
+-- measured under the live version's model, by this index and not by one of that name which was deleted before.
 select t.id, t.job_id::text, t.kind, t.eval_name as eval,
   jsonb_build_object('m', t.m, 'ef_construction', t.ef_construction, 'type', t.type, 'ef_search', t.ef_search) as arm,
-  t.k, t.queries, t.vectors, t.recall, t.recall_low, t.recall_high, t.p50_us, t.p95_us, t.p99_us, t.build_s, t.bytes,
-  t.measured_at
+  t.k, t.queries, t.vectors, t.model_name, t.model_version, t.recall, t.recall_low, t.recall_high, t.p50_us, t.p95_us,
+  t.p99_us, t.build_s, t.bytes, t.measured_at
 from lakeward.trial t
-where t.index_id = %(index_id)s and t.model_name = %(model_name)s and t.model_version = %(model_version)s
+where t.index_name = %(index)s
+  and (%(index_id)s::bigint is null or t.index_id = %(index_id)s)
+  and (not %(present)s or exists (
+    select from lakeward.vector_index i
+    -- as long as it is there, the first version is the oldest; afterwards nothing tells how old the index is
+    left join lakeward.vector_index f on split_part(f.name, '~', 1) = i.name and f.version = 1
+    where i.name = %(index)s and i.model_name = t.model_name and i.model_version = t.model_version
+      and (f.id is null or t.index_id >= f.id)
+  ))
   and (%(eval)s::text is null or t.eval_name = %(eval)s)
   and (%(k)s::integer is null or t.k = %(k)s)
   and (%(job_id)s::uuid is null or t.job_id = %(job_id)s::uuid)
@@ -102,22 +111,30 @@ where t.index_id = %(index_id)s and t.model_name = %(model_name)s and t.model_ve
 order by t.id desc
 limit %(limit)s;
 
+-- was_measured --
+select exists (select from lakeward.trial t where t.index_name = %(index)s);
+
+-- target --
+-- What an autotune was to reach; no row for other jobs.
+select (j.args ->> 'target_recall')::double precision from lakeward.job j
+where j.id = %(job_id)s::uuid and j.kind = 'autotune';
+
 -- copies --
 -- Tables of trials: lakeward's own, by the job's id.
 select c.relname::text from pg_class c
 where c.relnamespace = 'vec'::regnamespace and c.relkind = 'r' and c.relname ~ '^_trial_[0-9a-f]{32}$';
 
 -- cache_stats --
--- The caller's own part of indexes and profiles. Sizes and counters are Postgres' own.
-select i.name as index, r.name as source, p.id as profile,
+-- The caller's own part of indexes and profiles. Sizes and counters are Postgres' own. A profile that searches by
+-- Lance has no graph here, though another profile may have one of the same numbers.
+select i.name as index, r.name as source, p.id as profile, p.vector_backend as backend,
   jsonb_build_object('m', p.m, 'ef_construction', p.ef_construction, 'ef_search', p.ef_search) as config, v.state,
   coalesce(pg_table_size(to_regclass(format('vec.%%I', i.table_name))), 0) as chunk_bytes,
   coalesce(pg_table_size(to_regclass(format('vec.%%I', i.table_name || '_text'))), 0) as text_bytes,
-  coalesce(pg_relation_size(hnsw.oid), 0) as variant_bytes,
+  case when p.vector_backend = 'pgvector' then coalesce(pg_relation_size(hnsw.oid), 0) end as variant_bytes,
   case when %(admin)s then io.idx_blks_hit end as blocks_hit,
   case when %(admin)s then io.idx_blks_read end as blocks_read,
   case when %(admin)s then io.idx_blks_hit::double precision / nullif(io.idx_blks_hit + io.idx_blks_read, 0) end as hit_ratio,
-  null::bigint as resident_bytes,
   case when %(admin)s then used.idx_scan end as scans,
   case when %(admin)s then used.last_idx_scan end as last_used_at
 from lakeward.vector_index i
@@ -126,6 +143,7 @@ join lakeward.index_reader x on x.index_id = i.id
 join lakeward.binding b on b.id = x.binding_id
 join lakeward.profile p on p.id = b.profile_id
 left join lakeward.index_variant v on v.index_id = i.id and v.m = p.m and v.ef_construction = p.ef_construction
+  and p.vector_backend = 'pgvector'
 left join lateral (select to_regclass('vec.' || quote_ident(i.table_name || '_v' || v.id)) as oid) hnsw on true
 left join pg_statio_all_indexes io on io.indexrelid = hnsw.oid
 left join pg_stat_all_indexes used on used.indexrelid = hnsw.oid

@@ -21,6 +21,7 @@ from app.trials.models import (
     TrialAccepted,
     TrialRequest,
 )
+from app.trials.plan import check_name
 from app.trials.service import (
     defer_autotune,
     defer_trial,
@@ -48,10 +49,11 @@ async def post_eval(
     database: NamedDependency[Database],
 ) -> EvalSet:
     """Keep a named set of questions to an index."""
+    check_name(data.index)
     return await create_eval(principal.scope(database), data)
 
 
-@get("/evals", responses=problem_responses(), guards=[guard_admin], tags=TAGS)
+@get("/evals", responses=problem_responses(404), guards=[guard_admin], tags=TAGS)
 async def get_evals(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
@@ -60,6 +62,7 @@ async def get_evals(
     cursor: Cursor = None,
 ) -> Page[EvalSet]:
     """The eval sets, by name; never what they ask."""
+    check_name(index or "")
     return await list_evals(principal.scope(database), index, limit, cursor)
 
 
@@ -87,6 +90,7 @@ async def post_autogen(
     database: NamedDependency[Database],
 ) -> EvalSet:
     """Make questions of the index's own rows, in place of those that were made before."""
+    check_name(data.index)
     return await generate_eval(principal.scope(database), name, data)
 
 
@@ -124,7 +128,7 @@ async def get_trials(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Measurement]:
-    """What was measured on an index under its present model, newest first."""
+    """What was measured on an index under any model, newest first; also when the index was deleted since."""
     return await list_trials(principal.scope(database), index, eval, job, limit, cursor)
 
 
@@ -138,7 +142,7 @@ async def get_best(
     k: K = None,
     min_recall: Share = 0.9,
 ) -> Best:
-    """The best measured config by recall, by latency, or all that nothing is better than."""
+    """The best config measured under the present model: by recall, by latency, or all that nothing is better than."""
     return await find_best(principal.scope(database), index, metric, eval, k, min_recall)
 
 
@@ -163,7 +167,7 @@ async def get_plot(
     eval: FromQuery[str | None] = None,
     job: FromQuery[str | None] = None,
 ) -> Response[str]:
-    """Recall against time of what was measured, as SVG."""
+    """Recall against time as SVG: of what was measured under the present model, or of a job whatever came since."""
     picture = await plot_trials(principal.scope(database), index, eval, job)
     return Response(picture, media_type=SVG)
 

@@ -30,8 +30,7 @@ from app.trials.plan import check_room, latest_of_each, pick_best, plan_arms, pl
 from app.trials.plot import draw_plot
 from app.trials.room import find_room
 from app.trials.statements import count_chunks
-from app.trials.trial import TrialPlan
-from app.vectors.indexing import get_index_row
+from app.trials.trial import TrialPlan, require_index
 from app.vectors.models import IndexRow
 from app.vectors.statements import table
 from app.web.paging import Page, decode_cursor, plan_page
@@ -52,7 +51,7 @@ async def defer_trial(scope: Scope, settings: Settings, request: TrialRequest) -
         InvalidInputError: see plan_arms and check_room, or the eval set asks another index.
         DiskFullError: see check_room.
     """
-    index = await get_index_row(scope, request.index)
+    index = await require_index(scope, request.index)
     arms = plan_arms(request)
     await require_eval(scope, request.eval, index)
     await _check_room(scope, settings, index, list(arms))
@@ -76,7 +75,7 @@ async def defer_autotune(scope: Scope, settings: Settings, request: AutotuneRequ
         InvalidInputError: see plan_target and check_room, or the eval set asks another index.
         DiskFullError: see check_room.
     """
-    index = await get_index_row(scope, request.index)
+    index = await require_index(scope, request.index)
     if request.profile is not None:
         await get_profile(scope, request.profile)
     plan_target(request, 1_000_000)  # what no eval set could show is refused before one is made
@@ -128,13 +127,17 @@ async def _defer(scope: Scope, kind: Kind, index: str, plan: msgspec.Struct) -> 
 async def list_trials(
     scope: Scope, index: str, eval_name: str | None, job: str | None, limit: int, cursor: str | None
 ) -> Page[Measurement]:
-    """What was measured on an index under its present model, newest first.
+    """What was measured on an index of that name, newest first: under each of its models, and when it is gone.
 
     Raises:
-        NotFoundError: no such index.
+        NotFoundError: no such index, and nothing was ever measured on one of that name.
     """
     before = decode_cursor(cursor, int) if cursor else None
-    rows = await _measurements(scope, index, eval_name, None, job, before, limit + 1)
+    rows = await _measurements(
+        scope, index, present=False, eval_name=eval_name, job=job, before=before, limit=limit + 1
+    )
+    if not rows and not await scope.fetch_value(QUERIES["was_measured"], {"index": index}):
+        await require_index(scope, index)
     return plan_page(rows, limit, lambda row: row.id)
 
 
@@ -143,12 +146,13 @@ async def find_best(
 ) -> Best:
     """The best of what was measured with one eval set and one k: those asked for, else those of the last measurement.
 
-    Of an arm that was measured more than once the last counts.
+    Of an arm that was measured more than once the last counts, and only what the index's present model made.
 
     Raises:
         NotFoundError: no such index.
     """
-    rows = await _comparable(scope, index, eval_name, k, None)
+    await require_index(scope, index)
+    rows = _comparable(await _measurements(scope, index, present=True, eval_name=eval_name, k=k))
     return Best(
         index=index,
         metric=metric,
@@ -160,45 +164,57 @@ async def find_best(
 
 
 async def plot_trials(scope: Scope, index: str, eval_name: str | None, job: str | None) -> str:
-    """A picture of what `find_best` compares, as SVG; with `job` of that job's measurements alone.
+    """A picture of what `find_best` compares, as SVG; with `job` of that job's measurements, whatever came since.
 
     Raises:
         NotFoundError: no such index, or no measurement of that job.
     """
-    rows = latest_of_each(await _comparable(scope, index, eval_name, None, job))
-    if job is not None and not rows:
+    target = None
+    if job is None:
+        await require_index(scope, index)
+    else:
+        target = await scope.fetch_value(QUERIES["target"], {"job_id": _job_id(job)})
+    found = await _measurements(scope, index, present=job is None, eval_name=eval_name, job=job)
+    if job is not None and not found:
         raise NotFoundError(f"job {job[:40]!r} has measured nothing of index {index[:60]!r}")
-    about = "nothing measured yet"
-    if rows:
-        first = rows[0]
-        about = (
-            f"recall@{first.k} of {first.queries:,} queries ({first.eval}) among {first.vectors:,} vectors; "
-            "the number at a point is ef_search"
-        )
-    return draw_plot(rows, f"{index}: recall against time", about)
+    rows = latest_of_each(_comparable(found))
+    return draw_plot(rows, f"{index}: recall against time", _about(rows), target)
 
 
-async def _comparable(
-    scope: Scope, index: str, eval_name: str | None, k: int | None, job: str | None
-) -> list[Measurement]:
-    rows = await _measurements(scope, index, eval_name, k, job, None, LOOKED_AT)
-    return [row for row in rows if (row.eval, row.k) == (rows[0].eval, rows[0].k)]
+def _about(rows: list[Measurement]) -> str:
+    if not rows:
+        return "nothing measured yet"
+    first = rows[0]
+    return (
+        f"recall@{first.k} of {first.queries:,} queries ({first.eval}) among {first.vectors:,} vectors of "
+        f"{first.model_name}; the number at a point is ef_search"
+    )
+
+
+def _comparable(rows: list[Measurement]) -> list[Measurement]:
+    """Those that were asked the same, for as many hits, under the same model as the newest."""
+    return [row for row in rows if _kind(row) == _kind(rows[0])]
+
+
+def _kind(row: Measurement) -> tuple[str, int, str, str]:
+    return row.eval, row.k, row.model_name, row.model_version
 
 
 async def _measurements(
     scope: Scope,
     index: str,
-    eval_name: str | None,
-    k: int | None,
-    job: str | None,
-    before: int | None,
-    limit: int,
+    *,
+    present: bool,
+    eval_name: str | None = None,
+    k: int | None = None,
+    job: str | None = None,
+    before: int | None = None,
+    limit: int = LOOKED_AT,
 ) -> list[Measurement]:
-    found = await get_index_row(scope, index)
     parameters = {
-        "index_id": found.id,
-        "model_name": found.model_name,
-        "model_version": found.model_version,
+        "index": index,
+        "index_id": None,
+        "present": present,
         "eval": eval_name,
         "k": k,
         "job_id": _job_id(job),
@@ -220,8 +236,8 @@ def _job_id(job: str | None) -> str | None:
 async def get_cache_stats(scope: Scope, *, admin: bool) -> CacheStats:
     """How the indexes that the scope may search are kept in memory, per index and profile.
 
-    Counters are of all readers of an index, so `admin` alone is told. Where Postgres has pg_buffercache, its count is
-    told too; else whether an index is warm is seen by its hit ratio since the server's counters began.
+    Counters are of all readers of an index, so `admin` alone is told. Whether an index is warm is seen by its hit ratio
+    since the server's counters began.
     """
     items = await scope.fetch(IndexCache, QUERIES["cache_stats"], {"admin": admin})
     size = await scope.fetch_value(QUERIES["shared_buffers"]) if admin else None

@@ -17,10 +17,11 @@ from app.models.embedders import Embedders
 from app.trials.bench import Beam, Bench, Built, Timed, open_bench
 from app.trials.evals import read_questions
 from app.trials.models import Build, Kind, Measurement
-from app.trials.plan import plan_estimate
+from app.trials.plan import check_name, plan_estimate
 from app.trials.statements import count_chunks
 from app.trials.truth import get_truth
 from app.vectors.indexing import get_index_row
+from app.vectors.models import IndexRow
 from app.vectors.statements import table
 
 QUERIES = load_queries(__file__)
@@ -97,14 +98,27 @@ def _figures(built: Built, ef_search: int, timed: Timed) -> dict[str, Any]:
     }
 
 
+async def require_index(scope: Scope, name: str) -> IndexRow:
+    """The live version of the index.
+
+    Raises:
+        NotFoundError: no such index.
+    """
+    check_name(name)
+    return await get_index_row(scope, name)
+
+
 async def list_measured(
     owner: Scope, bench: Bench, job_id: str, row_id: int | None = None
 ) -> list[Measurement]:
-    """What a job has measured, oldest first; with `row_id` that row alone."""
+    """What a job has measured of the bench's version of the index, oldest first; with `row_id` that row alone.
+
+    An earlier attempt of the job may have measured the version that was live before: that is not the same.
+    """
     parameters = {
+        "index": bench.index.name,
         "index_id": bench.index.id,
-        "model_name": bench.index.model_name,
-        "model_version": bench.index.model_version,
+        "present": False,
         "eval": None,
         "k": None,
         "job_id": job_id,
@@ -127,7 +141,7 @@ async def measuring(
         JobStoppedError: the job was cancelled.
     """
     owner = context.database.owner()
-    index = await get_index_row(owner, plan.index)
+    index = await require_index(owner, plan.index)
     questions = await read_questions(owner, embedders, index, plan.eval)
 
     async def tick() -> None:

@@ -1,3 +1,7 @@
+"""`lakeward profile`: what is sent, what is shown, and the command line that makes a profile as it is."""
+
+from app.cli.profiles import create_words
+
 PROFILE = {
     "id": "p",
     "description": "",
@@ -32,11 +36,32 @@ def test_create_sends_what_was_said_and_nothing_else(fake, run):
     assert "lakeward key create p --profile p" in outcome.out
 
 
+def test_create_knows_every_field_of_a_profile(fake, run):
+    fake.answer("POST", "/catalog/profiles", {**PROFILE, "vector_backend": "lance"}, 201)
+    outcome = run("profile", "create", "p", "--vector-backend", "lance", "--embed-model", "minilm")
+    assert outcome.code == 0, outcome.err
+    assert fake.last.document == {
+        "id": "p", "bound_datasets": [], "hnsw_config": {}, "vector_backend": "lance", "embed_model": "minilm",
+    }  # fmt: skip
+    assert "lance" in outcome.out
+    assert run("profile", "create", "p", "--vector-backend", "faiss").code == 2
+
+
+def test_the_command_of_a_profile_has_all_its_options_and_none_that_is_empty():
+    profile = {**PROFILE, "bound_datasets": ["a"], "description": "it's", "vector_backend": "lance"}
+    assert create_words(profile) == [
+        "profile", "create", "p", "--bind", "a", "--description", "it's", "--m", "24", "--ef-construction", "80",
+        "--ef-search", "30", "--access-role", "agent", "--vector-backend", "lance",
+    ]  # fmt: skip
+
+
 def test_lists_and_shows(fake, run):
     fake.answer("GET", "/catalog/profiles", {"items": [PROFILE], "next_cursor": None})
     fake.answer("GET", "/catalog/profiles/p", PROFILE)
     assert "a, b" in run("profile", "list").out
-    assert "role lw_p_p, schema p_p" in run("profile", "show", "p").out
+    assert "pgvector" in run("profile", "list").out
+    shown = run("profile", "show", "p").out
+    assert "role lw_p_p, schema p_p" in shown and "pgvector" in shown
     assert run("profile", "show", "p", "--json").document == PROFILE
 
 

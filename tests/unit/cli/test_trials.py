@@ -1,5 +1,7 @@
 """`lakeward trial`: arms as words, tables of what was measured, a picture as a file, and what autotune found."""
 
+import shlex
+
 import pytest
 
 from app.cli.trials import parse_arm
@@ -8,6 +10,7 @@ from app.errors import InvalidInputError
 ROW = {
     "id": 3, "job_id": "j1", "kind": "trial", "eval": "rows",
     "arm": {"m": 16, "ef_construction": 80, "type": "halfvec", "ef_search": 60},
+    "model_name": "minilm", "model_version": "1",
     "k": 10, "queries": 60, "vectors": 400, "recall": 0.98765, "recall_low": 0.981, "recall_high": 0.992,
     "p50_us": 1234.0, "p95_us": 2345.0, "p99_us": 3456.0, "build_s": 26.2, "bytes": 1234567,
     "measured_at": "2026-01-01T00:00:00Z",
@@ -15,11 +18,16 @@ ROW = {
 ACCEPTED = {"job_id": "j1", "index": "ix", "eval": "rows"}
 ARM = "m=16,ef_construction=80,ef_search=30/60"
 TRIALS = "/vectors/hnsw/trials/ix"
+PROFILE = {
+    "id": "p", "description": "who's asked: $5 or less", "ollama_name": "reader:p", "bound_datasets": ["a", "b"],
+    "hnsw_config": {"m": 16, "ef_construction": 80, "ef_search": 60}, "embed_model": "minilm", "access_role": "hr",
+    "vector_backend": "lance",
+}  # fmt: skip
 TUNED = {
     "index": "ix", "eval": "rows", "target_recall": 0.95, "reached": True,
     "config": {"m": 16, "ef_construction": 80, "ef_search": 60}, "best": ROW, "evidence": [ROW],
     "plot": f"{TRIALS}/plot?job=j1",
-    "offer": {"method": "POST", "path": "/catalog/profiles", "body": {"id": "p"}},
+    "offer": {"method": "POST", "path": "/catalog/profiles", "body": PROFILE},
 }  # fmt: skip
 
 
@@ -59,6 +67,14 @@ def test_what_was_measured_is_listed_and_the_best_shown(fake, run):
     assert "0.9877" in outcome.out and "eval set rows" in outcome.out
 
 
+def test_what_was_measured_under_several_models_says_which(fake, run):
+    fake.answer("GET", TRIALS, {"items": [{**ROW, "model_name": "other"}, ROW], "next_cursor": None})
+    outcome = run("trial", "list", "ix")
+    assert "under model other (1)" in outcome.out and "under model minilm (1)" in outcome.out
+    fake.answer("GET", "/vectors/hnsw/trials/one", {"items": [ROW], "next_cursor": None})
+    assert "minilm" not in run("trial", "list", "one").out
+
+
 def test_nothing_measured_yet(fake, run):
     fake.answer("GET", f"{TRIALS}/best", {"items": [], "eval": None, "k": 10, "metric": "recall"})
     assert "nothing measured" in run("trial", "best", "ix").out
@@ -69,6 +85,21 @@ def test_the_picture_is_written_where_it_is_wanted(fake, run, tmp_path):
     outcome = run("trial", "plot", "ix", "--eval", "rows", "--out", str(tmp_path / "plot.svg"))
     assert outcome.code == 0 and (tmp_path / "plot.svg").read_bytes() == b"<svg/>"
     assert fake.last.path.endswith("plot?eval=rows")
+    assert run("trial", "plot", "ix", "--job", "j1", "--out", str(tmp_path / "job.SVG")).code == 0
+    assert fake.last.path.endswith("plot?job=j1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("plot", "ix"), ("autotune", "ix"), ("run", "ix", "--eval", "rows", "--arm", ARM)],
+)
+def test_a_picture_of_another_kind_is_refused_before_the_work(fake, run, tmp_path, words):
+    for name in ("kev.png", "kev", ".png"):
+        outcome = run("trial", *words, "--out", str(tmp_path / name))
+        assert outcome.code == 2 and ".svg" in outcome.err and fake.requests == [], outcome.err
+    assert "kev.svg" in run("trial", *words, "--out", str(tmp_path / "kev.png")).err
+    outcome = run("trial", *words, "--out", str(tmp_path / "nowhere" / "kev.svg"))
+    assert outcome.code == 2 and "no folder" in outcome.err and fake.requests == []
 
 
 def test_autotune_says_the_config_and_what_makes_it_the_profiles(fake, run, job):
@@ -76,7 +107,8 @@ def test_autotune_says_the_config_and_what_makes_it_the_profiles(fake, run, job)
     fake.answer("GET", "/vectors/jobs/j1", job("succeeded", result=TUNED))
     outcome = run("trial", "autotune", "ix", "--target", "0.95", "--profile", "p")
     assert "m 16, ef_construction 80, ef_search 60: recall@10 0.9877" in outcome.out
-    assert "POST /catalog/profiles" in outcome.out
+    assert "POST" not in outcome.out and "exact" in outcome.out
+    assert "lakeward profile activate p" in outcome.out
     assert next(r for r in fake.requests if r.method == "POST").document == {
         "index": "ix",
         "target_recall": 0.95,
@@ -84,6 +116,19 @@ def test_autotune_says_the_config_and_what_makes_it_the_profiles(fake, run, job)
         "k": 10,
     }
     assert run("trial", "autotune", "ix", "--json").document == TUNED
+
+
+def test_the_command_that_autotune_prints_makes_the_profile_and_resets_nothing(fake, run, job):
+    fake.answer("POST", "/vectors/hnsw/autotune", ACCEPTED, 202)
+    fake.answer("GET", "/vectors/jobs/j1", job("succeeded", result=TUNED))
+    printed = run("trial", "autotune", "ix", "--profile", "p").out.splitlines()
+    [line] = [line.strip() for line in printed if "lakeward profile create" in line]
+    fake.answer(
+        "POST", "/catalog/profiles", {**PROFILE, "role_name": "r", "schema_name": "s", "created_at": None}
+    )
+    outcome = run(*shlex.split(line)[1:])
+    assert outcome.code == 0, outcome.err
+    assert fake.last.document == PROFILE
 
 
 def test_a_target_that_nothing_reached_is_said(fake, run, job):
@@ -96,9 +141,15 @@ def test_a_target_that_nothing_reached_is_said(fake, run, job):
 
 def test_what_is_warm(fake, run):
     item = {
-        "index": "ix", "profile": "p", "state": None, "chunk_bytes": 1000, "text_bytes": 2000, "variant_bytes": 0,
-        "hit_ratio": 0.875, "last_used_at": None,
+        "index": "ix", "profile": "p", "backend": "pgvector", "state": None, "chunk_bytes": 1000, "text_bytes": 2000,
+        "variant_bytes": 0, "hit_ratio": 0.875, "last_used_at": None,
     }  # fmt: skip
-    fake.answer("GET", "/vectors/hnsw/cache/stats", {"items": [item], "shared_buffers_bytes": 4096})
+    lance = {**item, "profile": "q", "backend": "lance", "variant_bytes": None}
+    fake.answer("GET", "/vectors/hnsw/cache/stats", {"items": [item, lance], "shared_buffers_bytes": 4096})
     outcome = run("trial", "cache")
-    assert "87.5%" in outcome.out and "exact" in outcome.out and "4,096 bytes" in outcome.out
+    assert (
+        "87.5%" in outcome.out
+        and "exact" in outcome.out
+        and "lance" in outcome.out
+        and "4,096 bytes" in outcome.out
+    )

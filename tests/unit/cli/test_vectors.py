@@ -47,6 +47,17 @@ def test_create_waits_for_the_job(fake, run, job):
     }
 
 
+def test_create_says_when_rows_are_embedded(fake, run):
+    fake.answer("POST", "/vectors/index", {"job_id": "j1", "index": "notes_v1"}, 202)
+    words = ("index", "create", "notes", "--text", "body", "--no-wait")
+    outcome = run(*words, "--refresh-policy", "scheduled", "--refresh-s", "3600")
+    assert outcome.code == 0, outcome.err
+    assert fake.last.document["refresh_policy"] == "scheduled" and fake.last.document["refresh_s"] == 3600
+    run(*words)
+    assert not {"refresh_policy", "refresh_s"} & set(fake.last.document)
+    assert run(*words, "--refresh-policy", "never").code == 2
+
+
 def test_create_need_not_wait(fake, run):
     accepted = {"job_id": "j1", "index": "notes_v1"}
     fake.answer("POST", "/vectors/index", accepted, 202)

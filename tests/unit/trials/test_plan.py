@@ -37,6 +37,8 @@ def row(
         k=10,
         queries=100,
         vectors=1000,
+        model_name="fake",
+        model_version="1",
         recall=recall,
         recall_low=recall - 0.01,
         recall_high=min(recall + 0.01, 1.0),

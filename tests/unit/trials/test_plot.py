@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.trials.plot import draw_plot, plan_axis
+from app.trials.plot import BOTTOM, HEIGHT, draw_plot, plan_axis
 from tests.unit.trials.test_plan import row
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -21,6 +21,15 @@ def test_every_measurement_is_a_point_where_it_belongs() -> None:
     words = " ".join(text for text in tree.itertext())
     assert "m 16, ef_construction 80" in words and "m 24" in words and "target 0.98" in words
     assert "milliseconds" in words and "recall" in words and "Pareto" in words
+
+
+def test_a_target_that_everything_reached_is_in_the_picture() -> None:
+    picture = draw_plot([row(1, 0.98, 500), row(2, 0.99, 900, ef_search=60)], "ix", "about", target=0.9)
+    tree = ElementTree.fromstring(picture)
+    assert "target 0.9" in list(tree.itertext())
+    [line] = [place for place in tree.iter(f"{SVG}line") if place.attrib["stroke"] == "#b00"]
+    points = [float(point.attrib["cy"]) for point in tree.iter(f"{SVG}circle")]
+    assert max(points) < float(line.attrib["y1"]) < HEIGHT - BOTTOM
 
 
 def test_names_are_no_markup() -> None:
