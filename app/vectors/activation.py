@@ -13,7 +13,7 @@ from app.db.scope import Scope
 from app.errors import InternalError, LakewardError
 from app.lance.indexes import LanceIndexes
 from app.vectors.copies import CopyTarget, activate_copy
-from app.vectors.measure import measure_recall
+from app.vectors.measure import K, measure_recall
 from app.vectors.models import Activation, ActivationFailure, Recall, VariantConfig, Warmed
 from app.vectors.statements import hnsw_name, table
 
@@ -111,7 +111,8 @@ async def _measure(database: Database, owner: Scope, target: Target, variant_id:
                 QUERIES["set_measured"],
                 {
                     "variant_id": variant_id,
-                    "ef_search": str(target.ef_search),
+                    # a narrower beam is measured, and searched, with one that holds the hits
+                    "ef_search": str(max(target.ef_search, K)),
                     "recall": msgspec.json.encode(recall).decode(),
                 },
             )

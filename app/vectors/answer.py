@@ -36,21 +36,25 @@ def plan_answer(
         truncated=False,
         stale_rows=stale_rows,
         freshness=Freshness("stale" if stale_rows else "current", route.last_embedded_at),
-        recall=_find_recall(route, choice) if request.mode == "vector" else None,
+        recall=_find_recall(route, choice, request),
         model=route.model_name,
         duration_ms=round((time.perf_counter() - started) * 1000, 3),
         hits=[passage.hit for passage in passages],
     )
 
 
-def _find_recall(route: SearchRoute, choice: Choice) -> Recall | None:
+def _find_recall(route: SearchRoute, choice: Choice, request: SearchRequest) -> Recall | None:
+    """What was measured of just such a search: without a filter, in the order of distance, of no more hits."""
+    if request.mode != "vector" or request.filter or request.rerank:
+        return None
     beam = str(choice.ef_search)
+    found: Recall | None = None
     if choice.method == "hnsw":
-        return route.measured.get(beam)
-    if choice.method == "lance":
+        found = route.measured.get(beam)
+    elif choice.method == "lance":
         measured = (route.lance or {}).get("measured", {}).get(beam)
-        return msgspec.convert(measured, Recall) if measured else None
-    return None
+        found = msgspec.convert(measured, Recall) if measured else None
+    return found if found is not None and request.k <= found.k else None
 
 
 def as_passage(row: HitRow) -> Passage:

@@ -1,38 +1,48 @@
-"""How much a filter leaves, as the planner believes: wrong only costs time, since the answer is complete either way."""
+"""How much a filter leaves, by a sample of the reader's own hits; wrong only costs time, the answer is complete.
 
-from typing import Any
+Not by the planner: what it believes comes from statistics of the whole dataset, and which way a search goes would tell
+a reader of rows that its relation hides.
+"""
+
+import msgspec
 
 from app.db.changes import Remembered
 from app.db.database import Database
 from app.db.scope import Scope
 from app.vectors.filter import FilterPlan, key_of
 from app.vectors.near import Ground
-from app.vectors.statements import count_statement
+from app.vectors.statements import sample_statement
 
-#: How many estimates are kept.
-MAX_COUNTS = 1000
+#: How many shares are kept.
+MAX_SHARES = 1000
+#: Chunks that are looked up for one, some 3 ms: a tenth is then found to be between 0.07 and 0.13.
+SAMPLED = 300
+#: Of so many neighbours in the table one is taken, since rows that came together are often alike.
+STRIDE = 8
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    seen: int
+    met: int
 
 
 class Estimates:
-    """The planner's counts of hits, by filter and reader, until the catalog changes."""
+    """The shares of hits, by filter and reader, until the catalog changes."""
 
     def __init__(self, database: Database) -> None:
         self._changes = database.changes
-        self._counts: Remembered[float] = Remembered(database.changes, MAX_COUNTS)
+        self._shares: Remembered[float] = Remembered(database.changes, MAX_SHARES)
 
-    async def share(self, scope: Scope, ground: Ground, wanted: FilterPlan) -> float:
-        """What share of the chunks meets the filter, between 0 and 1."""
-        # beside what it believes without: the row policy's own condition, once a query, is half a guess to it
-        with_all = await self._count(scope, ground.hits, FilterPlan("true", {}))
-        with_filter = await self._count(scope, ground.hits, wanted)
-        return min(with_filter / max(with_all, 1.0), 1.0)
-
-    async def _count(self, scope: Scope, hits: str, wanted: FilterPlan) -> float:
-        key = (scope.role, hits, *key_of(wanted))
-        rows = self._counts.find(key)
-        if rows is None:
+    async def share(self, scope: Scope, ground: Ground, chunks: int, wanted: FilterPlan) -> float:
+        """What share of the index's chunks, of which there are about so many, meets the filter, between 0 and 1."""
+        key = (scope.role, ground.hits, key_of(wanted))
+        share = self._shares.find(key)
+        if share is None:
             epoch = self._changes.epoch
-            plan: Any = await scope.fetch_value(count_statement(hits, wanted.shape), wanted.parameters)
-            rows = float(plan[0]["Plan"]["Plan Rows"])
-            self._counts.put(key, rows, epoch)
-        return rows
+            stride = min(max(chunks // SAMPLED, 1), STRIDE)
+            statement = sample_statement(ground.table_name, ground.hits, wanted.shape, stride, 2 * SAMPLED)
+            percent = min(100.0 * SAMPLED * stride / max(chunks, 1), 100.0)
+            [row] = await scope.fetch(_Seen, statement, wanted.parameters | {"percent": percent})
+            share = row.met / row.seen if row.seen else 0.0
+            self._shares.put(key, share, epoch)
+        return share

@@ -15,6 +15,11 @@ MAX_K = 1000
 MAX_QUERY_CHARACTERS = 10_000
 #: The largest finite half-precision float: beyond it a component would become infinite.
 MAX_HALF = 65504.0
+#: The smallest half-precision float above zero.
+MIN_HALF = 2.0**-24
+NO_DIRECTION = "vector: all components are zero, so it has no direction to compare"
+#: Texts that a reranker is asked to read at once.
+MAX_RERANKED = 100
 
 
 def plan_index(request: IndexRequest, source: IndexSource, columns: Collection[str]) -> str:
@@ -77,6 +82,10 @@ def plan_search(request: SearchRequest) -> SearchRequest:
         raise InvalidInputError(f"mode {request.mode!r} looks for words: send query, a text, not vector")
     if request.rerank and request.query is None:
         raise InvalidInputError("rerank compares texts: send query, a text, not vector")
+    if request.rerank and request.k > MAX_RERANKED:
+        raise InvalidInputError(
+            f"rerank reads each text: k is at most {MAX_RERANKED} with it, not {request.k}"
+        )
     return request
 
 
@@ -95,14 +104,18 @@ def plan_vector(vector: "list[float] | np.ndarray", dimensions: int, index: str)
     # NaN, infinity and too large a component all show in the length, which is one pass
     length = math.hypot(*components)
     if length == 0.0:
-        raise InvalidInputError("vector: all components are zero, so it has no direction to compare")
+        raise InvalidInputError(NO_DIRECTION)
     if not length <= MAX_HALF and not all(abs(component) <= MAX_HALF for component in components):
         raise InvalidInputError(
             f"vector: every component must be a number between -{MAX_HALF:.0f} and {MAX_HALF:.0f}"
         )
-    return HalfVector(components)
+    half = HalfVector(components)
+    # smaller than half precision can tell from zero
+    if length < MIN_HALF * math.sqrt(dimensions) and not any(half.to_list()):
+        raise InvalidInputError(NO_DIRECTION)
+    return half
 
 
 def plan_candidates(k: int) -> int:
     """How many hits a reranker is shown for k of them: four times as many, 20 to 100, and never fewer than k."""
-    return max(k, min(max(4 * k, 20), 100))
+    return max(k, min(max(4 * k, 20), MAX_RERANKED))

@@ -160,7 +160,8 @@ select v.state = 'ready' and exists (
 ) from lakeward.index_variant v where v.id = %(variant_id)s;
 
 -- set_variant --
-update lakeward.index_variant set state = %(state)s, build_ms = %(build_ms)s where id = %(variant_id)s;
+-- what was measured was of the graph before
+update lakeward.index_variant set state = %(state)s, build_ms = %(build_ms)s, measured = '{}' where id = %(variant_id)s;
 
 -- set_measured --
 update lakeward.index_variant set measured = measured || jsonb_build_object(%(ef_search)s::text, %(recall)s::jsonb)

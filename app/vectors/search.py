@@ -35,8 +35,8 @@ from app.vectors.statements import hits_sql, there_statement
 from app.vectors.walks import Walks
 
 QUERIES = load_queries(__file__)
-#: A table or view that is not there, a schema, a column, an operator for its type; "could not open relation" when it went
-#: after its name was resolved.
+#: A table or view that is not there, a schema, a column, an operator for its type; "could not open relation" when it
+#: went after its name was resolved.
 VANISHED = ("42P01", "3F000", "42703", "42883", "XX000")
 
 
@@ -178,7 +178,7 @@ class Searcher:
         by_lance = route.vector_backend == "lance" and self._lance is not None
         share = None
         if wanted is not None and (graph or by_lance):
-            share = await self._estimates.share(scope, ground, wanted)
+            share = await self._estimates.share(scope, ground, route.chunks, wanted)
         exact = plan_exact(route.chunks, share, self._calibration.costs)
         if by_lance and "vector" in parameters:
             choice = await self._propose(route, plan_lance(k, route.ef_search, share), parameters)

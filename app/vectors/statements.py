@@ -10,9 +10,9 @@ from app.vectors.near import VEC, table
 
 __all__ = [
     "VEC",
-    "count_statement",
     "hits_sql",
     "hnsw_name",
+    "sample_statement",
     "search_statement",
     "table",
 ]
@@ -129,13 +129,20 @@ def there_statement(table_name: str, hits: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def count_statement(hits: str, shape: str) -> bytes:
-    """How many of the hits the planner believes to meet a filter."""
+def sample_statement(table_name: str, hits: str, shape: str, stride: int, limit: int) -> bytes:
+    """Of `%(percent)s` of the chunks' pages one chunk in `stride`: how many are hits, and how many meet a filter."""
     return (
-        sql.SQL("explain (format json) select from {hits} h where {shape}")
+        sql.SQL(
+            "select count(*) as seen, count(*) filter (where {shape}) as met from {hits} h "
+            "where h.chunk_id = any(array(select c.chunk_id from {chunks} c tablesample system (%(percent)s) repeatable (1) "
+            "where c.chunk_id %% {stride} = 0 limit {limit}))"
+        )
         .format(
             hits=sql.SQL(hits),  # made of identifiers only
             shape=sql.SQL(shape),  # columns f1.., parameters
+            chunks=table(table_name),
+            stride=sql.Literal(stride),
+            limit=sql.Literal(limit),
         )
         .as_bytes(None)
     )

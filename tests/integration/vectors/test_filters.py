@@ -13,9 +13,13 @@ from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.profiles.service import get_profile
 from app.vectors.calibration import Calibration
+from app.vectors.estimates import Estimates
+from app.vectors.filter import plan_filter
 from app.vectors.models import HitRow, SearchRequest
+from app.vectors.near import Ground
 from app.vectors.router import Costs
 from app.vectors.search import Searcher
+from app.vectors.statements import hits_sql
 from tests.integration.api.conftest import Api, problem, serving, settings_for
 
 ROWS = 900
@@ -176,5 +180,31 @@ async def test_every_way_finds_the_same(api: Api, monkeypatch: pytest.MonkeyPatc
         request = SearchRequest(index="notes", query="red", k=10, filter={"id": {"$in": [11, 12]}})
         answer = await searcher.search(scope, "reader", request)
         assert (answer.method, answer.returned, answer.truncated) == ("exact", 2, False)
+    finally:
+        await database.close()
+
+
+async def test_how_much_a_filter_leaves_is_known_from_what_the_reader_sees(api: Api) -> None:
+    """The planner's statistics are of hidden rows, too, and the method of an answer would tell of them."""
+    database = await open_database(api.deployed.service_dsn, api.settings)
+    try:
+        scope = database.reader((await get_profile(database.steward(), "reader")).role_name)
+        searcher = Searcher(database, Embedders(FakeEmbedder()))
+        route = await searcher._route(scope, "reader", "notes")
+        ground = Ground(database.deployment.ext_schema, route.table_name, hits_sql(route))
+        shares = []
+        for hidden in ("verb", "noun.act"):
+            async with database.owner().begin() as transaction:
+                await transaction.execute("update lake.people set topic = %s where year = 2007", [hidden])
+                await transaction.execute("analyze lake.people")
+                await transaction.execute("analyze vec.notes")
+            estimates = Estimates(database)
+            for wanted in ({"topic": "verb"}, {"topic": {"$prefix": "noun"}}, {"id": -1}):
+                plan = plan_filter(wanted, route.fields)
+                assert plan is not None
+                shares.append(await estimates.share(scope, ground, route.chunks, plan))
+        assert shares[:3] == shares[3:]
+        assert shares[0] == pytest.approx(0.25, abs=0.08) and shares[1] == pytest.approx(0.75, abs=0.08)
+        assert shares[2] == 0
     finally:
         await database.close()

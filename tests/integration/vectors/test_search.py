@@ -138,3 +138,14 @@ def assert_grows(api: Api, before: int) -> None:
     while graph_scans(api) == before and time.monotonic() < deadline:
         time.sleep(0.2)
     assert graph_scans(api) > before
+
+
+def test_a_vector_that_half_precision_cannot_tell_from_nothing_has_no_direction(searched: Api) -> None:
+    dimensions = searched.admin.get("/vectors/indexes/notes_v1").json()["dimensions"]
+    with searched.reader("reader") as reader:
+        for component in (0.0, 1e-9):
+            request = {"index": "notes_v1", "vector": [component] * dimensions}
+            answer = reader.post("/vectors/profile/reader/search", json=request)
+            assert "no direction" in problem(answer, 400, "invalid_input")["detail"]
+        request = {"index": "notes_v1", "vector": [1e-7] * dimensions}
+        assert reader.post("/vectors/profile/reader/search", json=request).status_code == 200

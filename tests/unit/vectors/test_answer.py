@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -47,6 +48,15 @@ def test_the_recall_is_that_of_the_way(choice: Choice, mode: str, recall: float 
     answer = plan_answer("reader", ROUTE, request, choice, 0, [], time.perf_counter())
     assert (answer.recall.recall if answer.recall else None) == recall
     assert answer.method == (choice.method if mode == "vector" else mode)
+
+
+@pytest.mark.parametrize("fields", [{"k": 11}, {"filter": {"a": 1}}, {"rerank": True}])
+def test_of_another_search_none_is_told(fields: Any) -> None:
+    request = SearchRequest(index="ix", query="x", **fields)
+    for choice in (Choice("hnsw", ef_search=30), Choice("lance", ef_search=100)):
+        assert plan_answer("reader", ROUTE, request, choice, 0, [], time.perf_counter()).recall is None
+    fewer = SearchRequest(index="ix", query="x", k=5)
+    assert plan_answer("r", ROUTE, fewer, Choice("hnsw", ef_search=30), 0, [], time.perf_counter()).recall
 
 
 def test_stale_rows_make_it_stale() -> None:
