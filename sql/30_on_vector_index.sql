@@ -12,6 +12,8 @@ declare
   reader record;
   steward text := lakeward.role_of('steward');
   item lakeward.vector_index := coalesce(new, old);
+  before text := current_setting('lock_timeout');
+  give_up_at timestamptz := clock_timestamp() + interval '30 seconds';
 begin
   select b.* into base from lakeward.find_base(item.relation_id) b;
   if tg_op = 'DELETE' then
@@ -22,15 +24,29 @@ begin
       format('vec.%I', item.table_name), format('vec.%I', item.table_name || '_pending'),
       format('vec.%I', item.table_name || '_text')
     ]) r (name);
-    -- in the order in which searches and the indexing job take them, or each could wait for the other
-    execute format(
-      'lock table vec.%I, vec.%I, vec.%I in access exclusive mode', item.table_name, item.table_name || '_pending', item.table_name || '_text'
-    );
-    -- with the views of its hits
-    execute format(
-      'drop table vec.%I, vec.%I, vec.%I cascade', item.table_name || '_text', item.table_name || '_pending', item.table_name
-    );
-    execute format('drop view if exists vec.%I', item.table_name || '_source');
+    -- Searches take these tables and the views of hits in an order that is their plan's, so each could wait for the other:
+    -- who deletes waits for no lock longer than they notice, gives back all it has, and tries again.
+    loop
+      begin
+        perform set_config('lock_timeout', '50ms', true);
+        execute format(
+          'lock table vec.%I, vec.%I, vec.%I in access exclusive mode',
+          item.table_name, item.table_name || '_pending', item.table_name || '_text'
+        );
+        -- with the views of its hits
+        execute format(
+          'drop table vec.%I, vec.%I, vec.%I cascade', item.table_name || '_text', item.table_name || '_pending', item.table_name
+        );
+        execute format('drop view if exists vec.%I', item.table_name || '_source');
+        exit;
+      exception when lock_not_available then
+        if clock_timestamp() > give_up_at then
+          raise;
+        end if;
+        perform pg_sleep(0.01);
+      end;
+    end loop;
+    perform set_config('lock_timeout', before, true);
     return null;
   end if;
   select d.ext_schema into strict ext from lakeward.deployment d;

@@ -134,7 +134,8 @@ def sample_statement(table_name: str, hits: str, shape: str, stride: int, limit:
     return (
         sql.SQL(
             "select count(*) as seen, count(*) filter (where {shape}) as met from {hits} h "
-            "where h.chunk_id = any(array(select c.chunk_id from {chunks} c tablesample system (%(percent)s) repeatable (1) "
+            "where h.chunk_id = any(array("
+            "select c.chunk_id from {chunks} c tablesample system (%(percent)s) repeatable (1) "
             "where c.chunk_id %% {stride} = 0 limit {limit}))"
         )
         .format(
