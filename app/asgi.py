@@ -47,6 +47,8 @@ from app.tombstones.routes import router as tombstones_router
 from app.trials.bench import sweep_copies
 from app.trials.routes import router as trials_router
 from app.vectors.calibration import Calibration
+from app.vectors.models import Activation
+from app.vectors.once import Once
 from app.vectors.refresh_routes import router as refresh_router
 from app.vectors.routes import router as vectors_router
 from app.vectors.search import Searcher
@@ -104,6 +106,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
         database = await open_database(dsn, settings)
         embedders = create_embedders(settings.models)
         calibration = Calibration(database)
+        activations = Once[Activation]()
         generator = create_generator(settings.models.generate)
         reranker = create_reranker(settings.models.rerank)
         storage = open_storage(settings, database)
@@ -120,6 +123,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.calibration = calibration
             app.state.authenticator = KeyAuthenticator(database)
             app.state.lance = LanceIndexes(database, settings.home)
+            app.state.activations = activations
             app.state.searcher = Searcher(
                 database,
                 embedders,
@@ -155,6 +159,7 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             await analytics.close()
             await storage.close()
             await calibration.close()
+            await activations.close()
             await embedders.close()
             for model in (generator, reranker):
                 if model is not None:

@@ -16,6 +16,7 @@ from app.vectors.copies import CopyTarget, activate_copy
 from app.vectors.measure import K, measure_recall
 from app.vectors.models import Activation, ActivationFailure, Recall, VariantConfig, Warmed
 from app.vectors.statements import hnsw_name, table
+from app.vectors.variants import drop_unasked
 
 QUERIES = load_queries(__file__)
 #: Bytes of graph per vector beside its components, at m = 16 (reference: 8 KB page layout), with a fifth to spare.
@@ -62,12 +63,14 @@ async def activate(
                 warmed.append(await activate_index(database, owner, target))
         except LakewardError as exc:
             failures.append(ActivationFailure(binding=target.source, error=f"{target.name}: {exc.message}"))
+    dropped = await drop_unasked(database, owner, [target.index_id for target in targets])
     database.changes.bump()
     return Activation(
         profile=profile,
         warmed=warmed,
         failures=failures,
         duration_ms=_milliseconds_since(started),
+        dropped=dropped,
     )
 
 

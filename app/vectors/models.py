@@ -99,10 +99,7 @@ class VectorIndex(msgspec.Struct, frozen=True):
 
 
 class IndexRow(msgspec.Struct, frozen=True):
-    """A row of lakeward.vector_index, with its source's name and the type of the row key.
-
-    `name` is what the index is asked by; its tables in schema `vec` are called by `table_name`.
-    """
+    """A row of lakeward.vector_index. It is asked by `name`; its tables in schema `vec` are called by `table_name`."""
 
     id: int
     name: str
@@ -189,12 +186,13 @@ class ActivationFailure(msgspec.Struct, frozen=True):
 
 
 class Activation(msgspec.Struct, frozen=True):
-    """What activating a profile did."""
+    """What activating a profile did. `dropped` graphs of its indexes were no profile's any more."""
 
     profile: str
     warmed: list[Warmed]
     failures: list[ActivationFailure]
     duration_ms: float
+    dropped: int = 0
 
 
 class SearchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,9 +22,9 @@ where i.id = %(index_id)s
 order by v.m, v.ef_construction;
 
 -- index_versions --
--- The versions of an index that the scope's role may see, newest first: a reader sees the live one.
-select i.version, i.state, i.provider, i.model_name, i.model_version, i.dimensions, i.created_at, i.retired_at, i.gate,
-  i.table_name
+-- The versions of an index that the scope's role may see, newest first: a reader sees the live one, and nothing of the gate.
+select i.version, i.state, i.provider, i.model_name, i.model_version, i.dimensions, i.created_at, i.retired_at,
+  lakeward.gate_of(i.id) as gate, i.table_name
 from lakeward.vector_index i
 where split_part(i.name, '~', 1) = split_part(%(name)s, '~', 1)
 order by i.version desc;
@@ -151,13 +151,29 @@ order by r.name, i.name;
 -- claim_variant --
 insert into lakeward.index_variant (index_id, m, ef_construction)
 values (%(index_id)s, %(m)s, %(ef_construction)s)
-on conflict (index_id, m, ef_construction) do update set m = excluded.m
+on conflict (index_id, m, ef_construction) do update set
+  -- wanted again, whoever is about to drop it
+  state = case when index_variant.state = 'failed' then 'building' else index_variant.state end
 returning id;
 
 -- variant_is_ready --
 select v.state = 'ready' and exists (
   select from pg_index x where x.indexrelid = to_regclass(%(hnsw)s) and x.indisvalid
 ) from lakeward.index_variant v where v.id = %(variant_id)s;
+
+-- retire_unasked --
+-- Variants of these indexes that no profile asks for: no search takes one that has failed.
+update lakeward.index_variant v set state = 'failed', measured = '{}'
+from lakeward.vector_index i
+where v.index_id = any(%(ids)s) and i.id = v.index_id and not exists (
+  select from lakeward.binding b join lakeward.profile p on p.id = b.profile_id
+  where b.relation_id = i.relation_id and p.m = v.m and p.ef_construction = v.ef_construction
+)
+returning v.id, i.table_name;
+
+-- forget_unasked --
+-- Unless a profile has asked for it meanwhile and it is being built.
+delete from lakeward.index_variant where id = %(id)s and state = 'failed';
 
 -- set_variant --
 -- what was measured was of the graph before

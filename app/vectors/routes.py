@@ -18,6 +18,7 @@ from app.vectors.models import (
     SearchRequest,
     VectorIndex,
 )
+from app.vectors.once import Once
 from app.vectors.search import Searcher
 from app.vectors.service import create_index, delete_index, get_index, list_indexes
 from app.web.identity import Principal, act_as_profile, require_admin
@@ -89,7 +90,10 @@ async def post_activate(
     principal = await act_as_profile(request, principal, profile_id)
     scope = principal.scope(database)
     await get_profile(scope, profile_id)
-    activation = await activate(database, scope, profile_id, request.app.state.lance)
+    activations: Once[Activation] = request.app.state.activations
+    lance = request.app.state.lance
+    # each call walks through whole graphs: many at once would take the machine from everybody
+    activation = await activations.run(profile_id, lambda: activate(database, scope, profile_id, lance))
     # what a walk through a graph costs is known when there is one
     request.app.state.calibration.start()
     return activation
