@@ -105,7 +105,13 @@ def _plain() -> Callable[[Job], None]:
 
 
 def describe_progress(job: Job) -> str:
-    """`512 of 1,404 rows, 240/s, 4 s left`, as far as it is known."""
+    """`512 of 1,404 rows, 240/s, 4 s left; waiting for the model: …`, as far as it is known."""
+    waits = job["state"] == "running" and job.get("error")
+    said = [_describe_done(job), printable(job["error"]["message"]) if waits else ""]
+    return "; ".join(filter(None, said))
+
+
+def _describe_done(job: Job) -> str:
     progress = job["progress"]
     if not (progress["done"] or progress["total"]):
         return ""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import msgspec
@@ -65,6 +66,16 @@ class JobContext:
         self._written_at = now
         self._completed = done if complete else None
         await self._write()
+
+    async def tell(self, message: str | None) -> None:
+        """Say what the job waits for, as its error while it runs; None: it goes on."""
+        error = (
+            None if message is None else msgspec.json.encode({"code": "waiting", "message": message}).decode()
+        )
+        scope = self.database.owner(Actor(principal=f"job:{self.kind}"), timeout_ms=10_000)
+        parameters = {"id": self.job_id, "attempt": self.attempt, "error": error}
+        with suppress(UnavailableError):
+            await scope.fetch_value(QUERIES["tell"], parameters)
 
     async def _write(self) -> None:
         scope = self.database.owner(Actor(principal=f"job:{self.kind}"), timeout_ms=10_000)

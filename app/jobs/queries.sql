@@ -47,6 +47,12 @@ update lakeward.job set done = %(done)s, total = %(total)s, rate = %(rate)s, eta
 where id = %(id)s::uuid and state = 'running' and attempts = %(attempt)s
 returning cancel_requested;
 
+-- tell --
+-- What a running job waits for, or that it goes on.
+update lakeward.job set error = %(error)s::jsonb
+where id = %(id)s::uuid and state = 'running' and attempts = %(attempt)s
+returning true;
+
 -- finish_job --
 update lakeward.job set
   state = %(state)s, result = %(result)s, error = %(error)s, finished_at = now(),

@@ -25,7 +25,7 @@ from app.models.embedders import Embedders
 from app.vectors import refresh_statements as statements
 from app.vectors.models import IndexRow
 from app.vectors.near import table
-from app.vectors.refresh_embedding import PatientEmbedder
+from app.vectors.refresh_embedding import PatientEmbedder, Tell
 from app.vectors.refresh_rows import (
     Batch,
     Cut,
@@ -90,7 +90,13 @@ async def get_index_row(scope: Scope, name: str) -> IndexRow:
 
 
 async def index_pending(
-    database: Database, embedders: Embedders, name: str, report: Report, *, retry: bool = False
+    database: Database,
+    embedders: Embedders,
+    name: str,
+    report: Report,
+    *,
+    retry: bool = False,
+    tell: Tell | None = None,
 ) -> Indexed:
     """Embed every pending row of the index and write its chunks; returns when nothing is pending.
 
@@ -106,7 +112,8 @@ async def index_pending(
     embedder = await embedders.find(index.provider, index.model_name, index.model_version)
     try:
         removed = await _reconcile(owner, index, retry=retry)
-        run = _Run(owner, index, PatientEmbedder(embedder, index.dimensions), report, removed)
+        patient = PatientEmbedder(embedder, index.dimensions, tell=tell)
+        run = _Run(owner, index, patient, report, removed)
         done = await run.run()
         await _finish(database, owner, index, done, run.total)
     except (InternalError, ExceptionGroup) as exc:

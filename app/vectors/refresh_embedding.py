@@ -8,6 +8,7 @@ alone. What was embedded is kept in either case.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -52,6 +53,10 @@ class Pace:
             self.size = max(1, self.size // 2)
 
 
+#: Hears what is waited for; None: it goes on.
+Tell: TypeAlias = Callable[[str | None], Awaitable[None]]
+
+
 class Embedded(msgspec.Struct, frozen=True):
     """One row of `vectors` per text; of a text in `refused` (by position, with the reason) it has no meaning."""
 
@@ -60,7 +65,10 @@ class Embedded(msgspec.Struct, frozen=True):
 
 
 class PatientEmbedder:
-    """Embeds for an index of `dimensions`; counts what it does. For one job: its pace is the job's."""
+    """Embeds for an index of `dimensions`; counts what it does. For one job: its pace is the job's.
+
+    `tell` hears what it waits for, and None when it goes on.
+    """
 
     def __init__(
         self,
@@ -70,7 +78,9 @@ class PatientEmbedder:
         patience_s: float | None = None,
         call_s: float | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        tell: Tell | None = None,
     ) -> None:
+        self._tell = tell
         self.pace = Pace()
         self._embedder = embedder
         self._dimensions = dimensions
@@ -148,6 +158,7 @@ class PatientEmbedder:
             ProviderError: it does not, for too long; the first error's message says why.
         """
         wait_s, deadline = FIRST_WAIT_S, time.monotonic() + self._patience_s
+        told = False
         while True:
             try:
                 await self._call([PROBE])
@@ -157,7 +168,12 @@ class PatientEmbedder:
                 if time.monotonic() + wait_s > deadline:
                     raise ProviderError(error.message) from error
             else:
+                if told and self._tell is not None:
+                    await self._tell(None)
                 return
+            if not told and self._tell is not None:
+                await self._tell(f"waiting for the model: {error.message[:MAX_REASON]}")
+            told = True
             await self._sleep(wait_s)
             wait_s = min(wait_s * 2, MAX_WAIT_S)
 

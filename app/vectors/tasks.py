@@ -17,7 +17,9 @@ def register(queue: Queue, embedders: Embedders) -> None:
         retry = bool(context.args.get("retry"))
         index = context.args["index"]
         try:
-            indexed = await index_pending(context.database, embedders, index, context.report, retry=retry)
+            indexed = await index_pending(
+                context.database, embedders, index, context.report, retry=retry, tell=context.tell
+            )
         finally:
             # what was written until then can be searched
             context.database.changes.bump()

@@ -214,3 +214,18 @@ def test_a_kind_has_one_handler():
     queue.register("work", lambda context: None)
     with pytest.raises(ValueError, match="already"):
         queue.register("work", lambda context: None)
+
+
+async def test_what_a_running_job_waits_for_is_seen_while_it_does(jobs):
+    seen = []
+
+    async def handler(context):
+        for message in ("waiting for the model: status 500", None):
+            await context.tell(message)
+            job = await jobs.get(context.job_id)
+            seen.append((job.state, job.error["message"] if job.error else None))
+
+    job_id = await jobs.defer()
+    async with jobs.working(handler):
+        assert (await jobs.wait_for(job_id, *ENDS)).error is None
+    assert seen == [("running", "waiting for the model: status 500"), ("running", None)]

@@ -160,3 +160,21 @@ def test_a_batch_that_takes_too_long_is_embedded_in_smaller_ones() -> None:
 
     answer, _ = embed(Scripted(slowly), [f"word {n}" for n in range(150)], call_s=0.06)  # type: ignore[arg-type]
     assert answer.refused == {} and answer.vectors.any(axis=1).all()
+
+
+def test_what_it_waits_for_is_told_once_and_that_it_goes_on() -> None:
+    told: list[str | None] = []
+
+    async def tell(message: str | None) -> None:
+        told.append(message)
+
+    answers = iter([fail, fail, fail, fail, *[None] * 20])
+
+    def spoil(texts: list[str], good: Any) -> Any:
+        answer = next(answers)
+        return good if answer is None else answer()
+
+    embedded, _ = embed(Scripted(spoil), ["a", "b"], tell=tell, patience_s=60.0)
+    assert embedded.refused == {}
+    assert told[0] == "waiting for the model: status 500" and told[1] is None
+    assert told == told[:2] * (len(told) // 2)
