@@ -46,6 +46,11 @@ class LakewardError(Exception):
         """The class's own sentence, the same for every occurrence (RFC 9457 `title`)."""
         return (type(self).__doc__ or self.code).strip().rstrip(".")
 
+    @property
+    def for_readers(self) -> str:
+        """What a reader is told: the message, unless it names what is the admins' business."""
+        return self.message
+
 
 class InvalidInputError(LakewardError):
     """The request is not valid."""
@@ -150,6 +155,16 @@ class ProviderError(LakewardError):
 
     code = "provider_failed"
     status = 502
+
+    def __init__(self, message: str | None = None, *, for_readers: str | None = None, **extra: Any) -> None:
+        """`message` may hold a server's address and its own words, so readers get `for_readers`, or no details."""
+        super().__init__(message, **extra)
+        self._for_readers = for_readers or "the model provider failed; the server's log has the details"
+
+    @property
+    def for_readers(self) -> str:
+        """Which model failed, in general words: no address, no setting, nothing that its server said."""
+        return self._for_readers
 
 
 class UnavailableError(LakewardError):

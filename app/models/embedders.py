@@ -1,6 +1,7 @@
 """The embedders of a deployment: the one that new indexes use, and those that older or coming indexes need."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
@@ -10,50 +11,91 @@ from app.models.protocol import Embedder, ModelInfo
 
 #: Finds the registered adapter of this provider, name and version, or None.
 Source: TypeAlias = Callable[[str, str, str], Awaitable[Adapter | None]]
+#: The provider and the model that the settings name; None where the provider has models of its own.
+Configured: TypeAlias = tuple[str, str | None]
+
+#: Who asks meanwhile is told the same without the wait for a time limit. Not longer than a job waits before its first
+#: retry (2 s): that one is to ask anew.
+FAILED_S = 2.0
 
 
 class Embedders:
     """Finds the embedder that makes the vectors of an index.
 
     Safe to use from several tasks. What an embedder says of itself is remembered: a model that is exchanged behind its
-    URL is noticed when the process starts again, or when its vectors have another length. `sources` are asked for the
-    adapters that are not configured but registered.
+    URL is noticed when the process starts again, or when its vectors have another length. That one failed is remembered
+    for FAILED_S. `sources` are asked for the adapters that are not configured but registered.
     """
 
-    def __init__(self, default: Embedder, others: Sequence[Embedder] = ()) -> None:
+    def __init__(
+        self,
+        default: Embedder,
+        others: Sequence[Embedder] = (),
+        configured: Sequence[Configured] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`configured` is what the settings say of each, the default first; one without could be of any model."""
         self.default = default
         self.all = [default, *others]
         self.sources: list[Source] = []
+        self._configured = dict(zip(map(id, self.all), configured, strict=False))
+        self._clock = clock
         self._infos: dict[int, ModelInfo] = {}
+        self._failed: dict[int, tuple[float, LakewardError]] = {}
         self._adapted: dict[ModelInfo, Embedder] = {}
 
     async def find(self, provider: str, name: str, version: str) -> Embedder:
-        """The embedder of this model and version.
+        """The embedder of this model and version. Those that cannot be it are not asked: they may be slow, or away.
 
         Raises:
             ConflictError: none of those that are configured is of this model.
-            ProviderError: none that answers is, and one is away.
+            ProviderError: none that answers is, and one is away that may be.
         """
-        refused: list[str] = []
-        away = False
         for embedder in self.all:
-            try:
-                info = await self.describe(embedder)
-            except LakewardError as exc:
-                refused.append(exc.message)
-                away = True
-                continue
-            if (info.name, info.version) == (name, version):
+            if self._is_known(embedder, name, version):
                 return embedder
-            refused.append(f"{info.provider} has {info.name} ({info.version})")
+        failed: list[LakewardError] = []
+        for embedder in self.all:
+            if id(embedder) in self._infos or not self._may_be(embedder, provider, name):
+                continue
+            try:
+                await self.describe(embedder)
+            except LakewardError as exc:
+                failed.append(exc)
+            if self._is_known(embedder, name, version):
+                return embedder
         adapted = await self._find_adapted(provider, name, version)
         if adapted is not None:
             return adapted
-        # what is away may be the one: then it is worth another try
-        raise (ProviderError if away else ConflictError)(
-            f"no configured model makes vectors of {name} ({version}, {provider}): {'; '.join(refused)[:500]}; set "
+        raise self._plan_error(provider, name, version, failed)
+
+    def _is_known(self, embedder: Embedder, name: str, version: str) -> bool:
+        info = self._infos.get(id(embedder))
+        return info is not None and (info.name, info.version) == (name, version)
+
+    def _may_be(self, embedder: Embedder, provider: str, name: str) -> bool:
+        configured = self._configured.get(id(embedder))
+        return configured is None or (configured[0] == provider and configured[1] in (None, name))
+
+    def _plan_error(
+        self, provider: str, name: str, version: str, failed: Sequence[LakewardError]
+    ) -> LakewardError:
+        infos = [f"{info.provider} has {info.name} ({info.version})" for info in self._infos.values()]
+        unasked = [
+            f"{self._configured[id(embedder)][0]} is for {self._configured[id(embedder)][1] or 'its own model'}"
+            for embedder in self.all
+            if id(embedder) not in self._infos and not self._may_be(embedder, provider, name)
+        ]
+        reasons = "; ".join([*(error.message for error in failed), *infos, *unasked])
+        message = (
+            f"no configured model makes vectors of {name} ({version}, {provider}): {reasons[:500]}; set "
             "models.embed back, add the model to models.embedders, or move the index to another model"
         )
+        if not failed:
+            return ConflictError(message)
+        # what is away may be the one: then it is worth another try
+        told = "; ".join(error.for_readers for error in failed)
+        return ProviderError(message, for_readers=f"no vectors of {name} can be made now: {told[:500]}")
 
     async def _find_adapted(self, provider: str, name: str, version: str) -> Embedder | None:
         for source in self.sources:
@@ -68,10 +110,22 @@ class Embedders:
         return None
 
     async def describe(self, embedder: Embedder) -> ModelInfo:
-        """What the embedder was when it was asked first."""
+        """What the embedder was when it was asked first.
+
+        Raises:
+            LakewardError: it failed, now or less than FAILED_S ago.
+        """
         found = self._infos.get(id(embedder))
-        if found is None:
+        if found is not None:
+            return found
+        until, error = self._failed.get(id(embedder), (0.0, None))
+        if error is not None and self._clock() < until:
+            raise error.with_traceback(None)
+        try:
             found = self._infos[id(embedder)] = await embedder.describe()
+        except LakewardError as exc:
+            self._failed[id(embedder)] = (self._clock() + FAILED_S, exc)
+            raise
         return found
 
     async def list_infos(self) -> list[ModelInfo]:

@@ -6,13 +6,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.errors import ProviderError
 from app.models import ollama, openai
 from app.models.http import ProviderClient
 from app.models.protocol import Message
 from app.settings import AnswererSettings
 
 SETTING = "models.generate"
+STOPPED = "the model stopped with an error"
+BROKEN_OFF = "the answer broke off"
 Line = TypeVar("Line")
 
 
@@ -56,14 +57,14 @@ class OllamaGenerator:
             async for line in lines:
                 if not line.strip():
                     continue
-                part = _decode(line, _OllamaLine, self._client.name)
+                part = _decode(line, _OllamaLine, self._client)
                 if part.error is not None:
-                    raise ProviderError(f"{self._client.name}: the model stopped with an error")
+                    raise self._client.fail(STOPPED, STOPPED)
                 if part.message.content:
                     yield part.message.content
                 if part.done:
                     return
-        raise ProviderError(f"{self._client.name}: the answer broke off")
+        raise self._client.fail(BROKEN_OFF, BROKEN_OFF)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -94,25 +95,25 @@ class OpenAIGenerator:
                     continue
                 if data == "[DONE]":
                     return
-                part = _decode(data, _OpenAILine, self._client.name)
+                part = _decode(data, _OpenAILine, self._client)
                 if part.error is not None:
-                    raise ProviderError(f"{self._client.name}: the model stopped with an error")
+                    raise self._client.fail(STOPPED, STOPPED)
                 for choice in part.choices:
                     ended = ended or choice.finish_reason is not None
                     if choice.delta.content:
                         yield choice.delta.content
         if not ended:
-            raise ProviderError(f"{self._client.name}: the answer broke off")
+            raise self._client.fail(BROKEN_OFF, BROKEN_OFF)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
 
-def _decode(line: str, kind: type[Line], name: str) -> Line:
+def _decode(line: str, kind: type[Line], client: ProviderClient) -> Line:
     try:
         return msgspec.json.decode(line, type=kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise ProviderError(
-            f"{name}: the answer is not what this provider sends; check {SETTING}.url and {SETTING}.provider"
-        ) from exc
+        told = "it is not what this provider sends"
+        reason = f"the answer is not what this provider sends; check {SETTING}.url and {SETTING}.provider"
+        raise client.fail(reason, told) from exc

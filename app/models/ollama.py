@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from app.errors import ProviderError
 from app.models.http import ProviderClient
 from app.models.protocol import ModelInfo, Vectors, normalise_vectors
 from app.settings import ModelSettings
@@ -40,8 +39,9 @@ class OllamaEmbedder:
         """The model and the start of its digest; asked each time, since `ollama pull` may replace it."""
         digest = await self._find_digest()
         if digest is None:
-            raise ProviderError(
-                f"{self._client.name} does not have the model {self._model!r}; run: ollama pull {self._model}"
+            raise self._client.fail(
+                f"it does not have the model {self._model!r}; run: ollama pull {self._model}",
+                "its server does not have it",
             )
         if digest != self._digest or self._dimensions is None:
             self._digest, self._dimensions = digest, None

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import numpy as np
 
-from app.errors import ProviderError
 from app.models.http import ProviderClient
 from app.models.protocol import ModelInfo, Vectors, normalise_vectors
 from app.settings import ModelSettings
@@ -61,9 +60,8 @@ class OpenAIEmbedder:
         answer = await self._client.post("/embeddings", body, _Embedded)
         items = sorted(answer.data, key=lambda item: item.index)
         if [item.index for item in items] != list(range(len(texts))):
-            raise ProviderError(
-                f"{self._client.name} did not answer one vector for each of {len(texts)} texts"
-            )
+            told = f"it is not one vector for each of {len(texts)} texts"
+            raise self._client.fail(f"the answer is not one vector for each of {len(texts)} texts", told)
         rows = [item.embedding for item in items]
         return normalise_vectors(rows, len(texts), self._dimensions, self._client.name)
 

@@ -100,19 +100,24 @@ def normalise_vectors(answer: Any, texts: int, dimensions: int | None, provider:
     try:
         vectors = np.asarray(answer, dtype=np.float64)
     except (TypeError, ValueError) as exc:
-        raise ProviderError(f"{provider} answered vectors of unequal length") from exc
+        raise _no_vectors(provider, "vectors of unequal length") from exc
     expected = vectors.shape[1] if dimensions is None and vectors.ndim == 2 else dimensions
     if vectors.shape != (texts, expected) or not expected:
-        raise ProviderError(
-            f"{provider} answered vectors of shape {vectors.shape} for {texts} texts of "
-            f"{expected or 'some'} dimensions; check models.embed.model"
-        )
+        shape = f"vectors of shape {vectors.shape} for {texts} texts of {expected or 'some'} dimensions"
+        raise _no_vectors(provider, shape, "; check models.embed.model")
     if not np.isfinite(vectors).all():
-        raise ProviderError(f"{provider} answered a vector with components that are not finite numbers")
+        raise _no_vectors(provider, "a vector with components that are not finite numbers")
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     if not largest.all():
-        raise ProviderError(f"{provider} answered a vector of zeros, which has no direction")
+        raise _no_vectors(provider, "a vector of zeros, which has no direction")
     # Divided by the largest first: the squares of components such as 1e200 are not finite.
     scaled = vectors / largest
     normalised: Vectors = (scaled / np.linalg.norm(scaled, axis=1, keepdims=True)).astype(np.float32)
     return normalised
+
+
+def _no_vectors(provider: str, answered: str, way_out: str = "") -> ProviderError:
+    """`provider` may be an address, which is the admins' business."""
+    return ProviderError(
+        f"{provider} answered {answered}{way_out}", for_readers=f"the model answered {answered}"
+    )

@@ -3,7 +3,7 @@
 import msgspec
 
 from app.errors import SettingsError
-from app.models.embedders import Embedders
+from app.models.embedders import Configured, Embedders
 from app.models.fake import FakeEmbedder
 from app.models.generate import OllamaGenerator, OpenAIGenerator
 from app.models.minilm import NAME, MiniLMEmbedder
@@ -25,12 +25,15 @@ def create_embedders(settings: ModelsSettings) -> Embedders:
     both: tuple[Precision, ...] = ("fp32", "int8")
     for minilm in [model for model in named if model.provider == "minilm"]:
         named += [msgspec.structs.replace(minilm, precision=precision) for precision in both]
-    made: dict[object, Embedder] = {}
+    made: dict[object, tuple[Embedder, Configured]] = {}
     for model in named:
+        remote = model.provider in ("ollama", "openai")
         key = ("minilm", model.precision) if model.provider == "minilm" else model
-        made.setdefault(key, create_embedder(model))
-    default, *others = made.values()
-    return Embedders(default, others)
+        # a local one says at once what it is, and need not be called as the settings call it
+        configured = (model.provider, model.model if remote else None)
+        made.setdefault(key, (create_embedder(model), configured))
+    default, *others = [embedder for embedder, _ in made.values()]
+    return Embedders(default, others, [configured for _, configured in made.values()])
 
 
 def create_embedder(settings: ModelSettings) -> Embedder:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from app.errors import ProviderError
 from app.models.http import ProviderClient
 from app.settings import AnswererSettings
 
@@ -35,12 +34,15 @@ class HttpReranker:
             return []
         body = {"model": self.model, "query": query, "documents": list(texts), "top_n": len(texts)}
         answer = await self._client.post("/rerank", body, _Ranked)
-        scores = {result.index: result.relevance_score for result in answer.results}
-        if sorted(scores) != list(range(len(texts))) or not all(map(math.isfinite, scores.values())):
-            raise ProviderError(
-                f"{self._client.name} did not answer one score for each of {len(texts)} texts"
-            )
-        return [scores[position] for position in range(len(texts))]
+        results = sorted(answer.results, key=lambda result: result.index)
+        scores = [result.relevance_score for result in results]
+        # of two scores for one text nobody knows which is meant
+        if [result.index for result in results] != list(range(len(texts))) or not all(
+            map(math.isfinite, scores)
+        ):
+            told = f"it is not one score for each of {len(texts)} texts"
+            raise self._client.fail(f"the answer is not one score for each of {len(texts)} texts", told)
+        return scores
 
     async def close(self) -> None:
         """Close the connections."""

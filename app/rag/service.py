@@ -28,6 +28,8 @@ NOTHING = "nothing was found that the profile may see"
 GONE = "rows were deleted or changed while the answer was written, so it is withheld: ask again"
 #: More than a model says in answer_tokens; what goes on longer is cut.
 MAX_ANSWER_CHARACTERS = 100_000
+#: How many of the numbers that are no passage the note names.
+MAX_NAMED = 20
 
 
 class Retrieved(msgspec.Struct, frozen=True):
@@ -97,10 +99,7 @@ class Rag:
                 note = ""
             except ProviderError as exc:
                 log.warning("rag: %s", exc.message)
-                written, note = (
-                    "",
-                    f"the model did not answer ({exc.message}): these are the passages that were found",
-                )
+                written, note = "", f"{exc.for_readers}; these are the passages that were found"
             finally:
                 await pieces.aclose()
         yield await self._finish(found, shown, written, note, started)
@@ -133,7 +132,9 @@ class Rag:
             return self._answer(None, [], shown, GONE, started)
         cited = plan_citations(written, shown, there)
         if cited.invented:
-            note = f"the model cited {', '.join(map(str, cited.invented))}, which is no passage: taken out"
+            named = ", ".join(map(str, cited.invented[:MAX_NAMED]))
+            more = ", \u2026" if len(cited.invented) > MAX_NAMED else ""
+            note = f"the model cited {named}{more}, which is no passage: taken out"
         elif not cited.citations:
             note = "the answer cites no passage: nothing vouches for it"
         return self._answer(cited.answer, cited.citations, shown, note or None, started)

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from app.errors import LakewardError
+from app.web.identity import Principal
 
 log = logging.getLogger(__name__)
 
@@ -78,13 +79,20 @@ def _document(code: str, title: str, status: int, detail: str, **extra: Any) -> 
 
 
 def handle_lakeward_error(request: Request[Any, Any, Any], exc: LakewardError) -> Response[Any]:
-    """An error of ours, as it is."""
+    """An error of ours: as it is for admins and the log, and for readers as it may be told them."""
     if exc.status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, exc, exc_info=exc)
     headers = {"WWW-Authenticate": 'Bearer realm="lakeward"'} if exc.status == 401 else {}
     if "retry_after_s" in exc.extra:
         headers["Retry-After"] = str(exc.extra["retry_after_s"])
-    return _respond(_document(exc.code, exc.title, exc.status, exc.message, **exc.extra), headers)
+    detail = exc.message if _is_admin(request) else exc.for_readers
+    return _respond(_document(exc.code, exc.title, exc.status, detail, **exc.extra), headers)
+
+
+def _is_admin(request: Request[Any, Any, Any]) -> bool:
+    """Whether an admin asks, as itself. Who is refused before it is known who asks, is none."""
+    principal = request.scope.get("user")
+    return isinstance(principal, Principal) and principal.is_admin
 
 
 def handle_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Response[Any]:

@@ -68,8 +68,19 @@ def test_a_prompt_is_answered(api: Api, chat: Chat) -> None:
         problem(reader.post("/ai/generate", json=both), 400, "invalid_input")
         chat.behaviour = "500"
         failed = problem(reader.post("/ai/generate", json={"prompt": "hello"}), 502, "provider_failed")
-        assert "models.generate" in failed["detail"] or "status 500" in failed["detail"]
-        assert "s3cret" not in failed["detail"]
+        assert failed["detail"] == "the model tiny gave no usable answer: status 500"
+
+
+def test_an_admin_is_told_where_the_model_failed_and_what_its_server_said(api: Api, chat: Chat) -> None:
+    chat.behaviour = "500"
+    answer = api.admin.post("/ai/generate", json={"prompt": "hello"})
+    failed = problem(answer, 502, "provider_failed")
+    assert f"ollama at {chat.url}: status 500: <!DOCTYPE" in failed["detail"]
+    assert "s3cret" not in failed["detail"]
+    as_reader = {"X-Lakehouse-Profile": "reader"}
+    answer = api.admin.post("/ai/generate", json={"prompt": "hello"}, headers=as_reader)
+    failed = problem(answer, 502, "provider_failed")
+    assert failed["detail"] == "the model tiny gave no usable answer: status 500"
 
 
 def test_without_a_reranker_the_way_out_is_named(api: Api) -> None:

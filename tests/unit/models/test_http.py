@@ -2,6 +2,7 @@ import asyncio
 import json
 import socket
 import time
+from contextlib import aclosing, suppress
 from email.utils import formatdate
 from typing import Any
 
@@ -242,3 +243,88 @@ def test_a_text_that_is_not_unicode_is_a_provider_error(server):
 
     with pytest.raises(ProviderError, match="Unicode"):
         asyncio.run(run())
+
+
+def stream(forever: bytes, *, first: bytes = b"", wait_s: float = 0.0, **settings: Any) -> list[str]:
+    """The lines of a server that says `first` and then one thing for ever, until the client hangs up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + first)
+            while forever:
+                writer.write(forever)
+                await writer.drain()
+                await asyncio.sleep(wait_s)
+        writer.close()
+
+    async def run() -> list[str]:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as running:
+            url = f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+            client = ProviderClient(ModelSettings(provider="openai", url=url, **settings), "")
+            try:
+                async with asyncio.timeout(10), aclosing(client.stream("/x", {"q": 1})) as lines:
+                    return [line async for line in lines]
+            finally:
+                await client.close()
+
+    return asyncio.run(run())
+
+
+def test_a_stream_is_cut_into_lines_however_it_arrives():
+    said = "data: a\u2028b\x85c\r\n\r\ndata: \u00fc\rdata: d".encode()
+    assert [line for line in stream(b"", first=said) if line] == [
+        "data: a\u2028b\x85c",
+        "data: \u00fc",
+        "data: d",
+    ]
+
+
+def test_a_line_without_an_end_is_given_up(monkeypatch):
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 1_000_000)
+    with pytest.raises(ProviderError, match="larger than 1000000 bytes"):
+        stream(b"x" * 10_000, timeout_s=3)
+
+
+@pytest.mark.parametrize("ping", [b": ping\n", b"\n"])
+def test_a_server_that_only_says_it_is_there_is_given_up(monkeypatch, ping):
+    monkeypatch.setattr(http, "STREAM_LIMITS", 2)
+    begun = time.monotonic()
+    with pytest.raises(ProviderError, match=r"no end within 1 s, 2 times models\.embed\.timeout_s"):
+        stream(ping, wait_s=0.05, timeout_s=0.5)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_server_that_falls_silent_is_given_up():
+    with pytest.raises(ProviderError, match=r"no answer within 0\.3 s"):
+        stream(b"x", wait_s=0.05, first=b"a\n", timeout_s=0.3)
+
+
+def told(url: str, **settings: Any) -> tuple[str, str]:
+    """What admins and readers are told."""
+    with pytest.raises(ProviderError) as caught:
+        call(url, retries=0, model="llama3", **settings)
+    return caught.value.message, caught.value.for_readers
+
+
+def test_readers_are_told_neither_the_address_nor_the_servers_words(server):
+    server.then(b"no space on /srv/models at gpu7.internal", status=500)
+    full, general = told(server.url + "/internal/path")
+    assert server.url + "/internal/path" in full and "gpu7.internal" in full
+    assert general == "the model llama3 gave no usable answer: status 500"
+
+
+@pytest.mark.parametrize(
+    ("answer", "settings", "why"),
+    [
+        ({"status": 404}, {}, "status 404"),
+        ({"status": 401}, {}, "status 401"),
+        ({"body": b"gpu7"}, {}, "it is not what this provider sends"),
+        ({"delay_s": 1.0}, {"timeout_s": 0.2}, "no answer within 0.2 s"),
+        ({"cut": True, "body": b"gpu7 gpu7"}, {}, "the connection failed"),
+        ({}, {"secret_ref": "env:LW_ABSENT"}, "its key cannot be read"),
+    ],
+)
+def test_readers_are_told_what_happened_in_general_words(server, answer, settings, why):
+    server.then(**answer)
+    assert told(server.url, **settings)[1] == f"the model llama3 gave no usable answer: {why}"

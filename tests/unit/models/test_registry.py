@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from app.errors import SettingsError
+from app.errors import ConflictError, ProviderError, SettingsError
 from app.models.fake import FakeEmbedder
 from app.models.minilm import INFO, INT8, MiniLMEmbedder
 from app.models.ollama import OllamaEmbedder
@@ -69,3 +69,18 @@ async def test_an_index_of_either_precision_finds_the_one_session_of_it() -> Non
 async def test_without_minilm_there_is_none() -> None:
     embedders = create_embedders(ModelsSettings(embed=ModelSettings(provider="fake")))
     assert [info.provider for info in await embedders.list_infos()] == ["fake"]
+
+
+async def test_a_server_is_asked_only_for_its_own_model() -> None:
+    """Nobody listens at the default's address: what is not its model is refused for good, without a call."""
+    url = "http://127.0.0.1:9"
+    default = ModelSettings(provider="ollama", model="nomic", url=url, retries=0)
+    embedders = create_embedders(ModelsSettings(embed=default, embedders=(ModelSettings(provider="fake"),)))
+    fake = await embedders.all[1].describe()
+    assert await embedders.find(fake.provider, fake.name, fake.version) is embedders.all[1]
+    with pytest.raises(ConflictError, match="ollama is for nomic"):
+        await embedders.find("ollama", "other", "1")
+    with pytest.raises(ProviderError) as caught:
+        await embedders.find("ollama", "nomic", "1")
+    assert url in caught.value.message and "127.0.0.1" not in caught.value.for_readers
+    await embedders.close()

@@ -34,6 +34,11 @@ async def test_scores_come_in_the_order_of_the_texts() -> None:
     [
         [{"index": 0, "relevance_score": 0.1}],
         [{"index": 0, "relevance_score": 0.1}, {"index": 2, "relevance_score": 0.1}],
+        [
+            {"index": 0, "relevance_score": 0.1},
+            {"index": 1, "relevance_score": 0.1},
+            {"index": 1, "relevance_score": 0.9},
+        ],
         [{"index": 0, "relevance_score": float("nan")}, {"index": 1, "relevance_score": 0.1}],
     ],
 )
