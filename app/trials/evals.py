@@ -35,19 +35,24 @@ class EvalId(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A row of lakeward.eval_query: exactly one of the first three is there."""
+    """A row of lakeward.eval_query: exactly one of chunk, text and vector is there.
+
+    `model` is the one that a vector was made by, as name_model says it; None: that is not known.
+    """
 
     id: int
     chunk_id: int | None
     question: str | None
     vector: list[float] | None
     relevant: list[str]
+    model: str | None
 
 
 class Questions(msgspec.Struct, frozen=True):
     """The questions that can be asked now, and their vectors in the same order, as an index compares them.
 
-    A question that was a part of a chunk which is gone is not among them.
+    A question that was a part of a chunk which is gone is not among them, nor a vector of a model that the index has
+    not now: under another model it says nothing. It is asked again when the index has that model again.
     """
 
     questions: list[Question]
@@ -71,7 +76,8 @@ async def create_eval(scope: Scope, request: EvalRequest) -> EvalSet:
         if eval_id is None:
             raise ConflictError(f"eval set {name!r} exists; choose another name, or delete it")
         queries = Jsonb([_without_none(query) for query in request.queries])
-        await transaction.execute(QUERIES["add_queries"], {"eval_id": eval_id, "queries": queries})
+        parameters = {"eval_id": eval_id, "queries": queries, "model": name_model(index)}
+        await transaction.execute(QUERIES["add_queries"], parameters)
     return await get_eval(scope, name)
 
 
@@ -221,11 +227,10 @@ async def read_questions(owner: Scope, embedders: Embedders, index: IndexRow, na
     asked = [
         q
         for q in questions
-        if (q.chunk_id is None or q.chunk_id in texts)
-        and (q.vector is None or len(q.vector) == index.dimensions)
+        if (q.chunk_id is None or q.chunk_id in texts) and (q.vector is None or _is_of_model(q, index))
     ]
     if not asked:
-        raise InvalidInputError(f"eval set {name!r} has no queries any more that can be asked; generate some")
+        raise InvalidInputError(_say_why_none(name, index, questions))
     vectors = np.zeros((len(asked), index.dimensions), dtype=np.float32)
     words: list[tuple[int, str]] = []
     for place, question in enumerate(asked):
@@ -241,6 +246,30 @@ async def read_questions(owner: Scope, embedders: Embedders, index: IndexRow, na
     return Questions(
         questions=asked, vectors=vectors.clip(-MAX_HALF, MAX_HALF).astype(np.float16).astype(np.float32)
     )
+
+
+def name_model(index: IndexRow) -> str:
+    """The index's model in one string, by which a question that is a vector remembers what made it."""
+    return f"{index.model_name} ({index.model_version}, {index.provider})"
+
+
+def _is_of_model(question: Question, index: IndexRow) -> bool:
+    # another model of the same length would take the vector, and answer nonsense
+    return question.model in (None, name_model(index)) and len(question.vector or []) == index.dimensions
+
+
+def _say_why_none(name: str, index: IndexRow, questions: list[Question]) -> str:
+    vectors = [q.model or "an unknown model" for q in questions if q.vector is not None]
+    reasons = []
+    if vectors:
+        reasons.append(
+            f"{len(vectors)} are vectors made by {', '.join(sorted(set(vectors)))}, and the index has "
+            f"{name_model(index)} now; they are kept, and asked when it has their model again"
+        )
+    if gone := sum(question.chunk_id is not None for question in questions):
+        reasons.append(f"{gone} were parts of texts that are gone")
+    why = "; ".join(reasons) or "there are none any more"
+    return f"eval set {name!r} has no queries that can be asked: {why}. Generate some, or give texts"
 
 
 async def _read_chunks(

@@ -4,9 +4,10 @@ on conflict (name) do nothing
 returning id;
 
 -- add_queries --
-insert into lakeward.eval_query (eval_id, question, vector, relevant)
+insert into lakeward.eval_query (eval_id, question, vector, relevant, model)
 select %(eval_id)s, q ->> 'text', (select array_agg(v::real order by n) from jsonb_array_elements_text(q -> 'vector') with ordinality x (v, n)),
-  coalesce((select array_agg(r order by n) from jsonb_array_elements_text(q -> 'relevant') with ordinality x (r, n)), '{}')
+  coalesce((select array_agg(r order by n) from jsonb_array_elements_text(q -> 'relevant') with ordinality x (r, n)), '{}'),
+  case when q ? 'vector' then %(model)s end
 from jsonb_array_elements(%(queries)s) with ordinality a (q, place)
 order by place;
 
@@ -57,7 +58,7 @@ delete from lakeward.eval_set where name = %(name)s;
 
 -- questions --
 -- Owner. In a fixed order.
-select q.id, q.chunk_id, q.question, q.vector, q.relevant from lakeward.eval_query q
+select q.id, q.chunk_id, q.question, q.vector, q.relevant, q.model from lakeward.eval_query q
 where q.eval_id = %(eval_id)s order by q.id;
 
 -- truths --

@@ -41,6 +41,7 @@ eval_query = Table(
     Column("question", Text),
     Column("vector", ARRAY(REAL)),
     Column("relevant", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("model", Text),
     CheckConstraint("num_nonnulls(chunk_id, question, vector) = 1", name="one_question_check"),
     Index(None, "eval_id"),
 )

@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 import numpy as np
 from pgvector import HalfVector
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from app.db.database import Database
 from app.db.queries import load_queries
-from app.db.scope import Scope
+from app.db.scope import Scope, Transaction
 from app.errors import InvalidInputError
 from app.models.embedders import Embedders
 from app.models.protocol import Vectors
@@ -18,14 +17,13 @@ from app.trials.evals import QUERIES as EVALS
 from app.trials.evals import Question, find_eval
 from app.trials.plan import plan_part
 from app.vectors.activation import Target, activate_index
-from app.vectors.statements import table
 from app.versions import statements
 from app.versions.models import Gate, GraphRecall, Quality, VersionRow
-from app.versions.plan import K, plan_quality
+from app.versions.plan import MIN_OWN_ROWS, K, plan_quality
 
 QUERIES = load_queries(__file__)
 #: Without an eval set so many parts of chunks are asked.
-SAMPLED = 60
+SAMPLED = 200
 #: Of a large eval set so many questions are asked, the judged ones first: each is two exact searches.
 MAX_ASKED = 500
 EMBEDDED_AT_ONCE = 64
@@ -35,10 +33,17 @@ Tick = Callable[[], Awaitable[None]]
 
 class _Text(msgspec.Struct, frozen=True):
     chunk_id: int
+    row_key: str
     content: str
 
+    def ask(self) -> "Asked":
+        """A part of it, which should find the row that it is of: a known-item search."""
+        return Asked(plan_part(self.content, self.chunk_id), [self.row_key])
 
-class _Asked(msgspec.Struct, frozen=True):
+
+class Asked(msgspec.Struct, frozen=True):
+    """A question as a text, and the rows that answer it, of those that the index has; none: it judges nothing."""
+
     text: str
     relevant: list[str]
 
@@ -60,48 +65,26 @@ async def build_graphs(database: Database, owner: Scope, name: str, version: Ver
     return recalls
 
 
-async def measure_quality(
-    database: Database,
-    embedders: Embedders,
-    live: VersionRow,
-    new: VersionRow,
-    eval_name: str | None,
-    tick: Tick,
-) -> Quality:
-    """Both versions asked the same texts, exactly; without an eval set, parts of the index's own chunks.
+async def read_asked(scope: Scope, live: VersionRow, eval_name: str | None) -> list[Asked]:
+    """The questions of an eval set that are texts, the judged ones first; without one, parts of the index's own chunks.
+
+    `scope` is the owner's or a steward's.
 
     Raises:
         NotFoundError: no such eval set.
         InvalidInputError: the eval set has no question that is a text.
-        ConflictError: the model of one of them is not configured.
-        ProviderError: one of the models did not answer.
     """
-    owner = database.owner()
-    asked = await _read_asked(owner, live, eval_name)
-    texts = [question.text for question in asked]
-    answers = []
-    for version in (live, new):
-        vectors = await _embed(embedders, version, texts, tick)
-        answers.append(await _search(database, owner, version, vectors, tick))
-    return plan_quality(answers[0], answers[1], [question.relevant for question in asked])
-
-
-async def _read_asked(owner: Scope, live: VersionRow, eval_name: str | None) -> list[_Asked]:
-    async with owner.begin() as transaction:
+    async with scope.begin() as transaction:
         if eval_name is None:
-            sample = statements.sample_texts(live.table_name, SAMPLED)
-            rows = await transaction.fetch_all(_Text, sample)
-            return [_Asked(plan_part(row.content, row.chunk_id), []) for row in rows]
+            return await _read_own(transaction, live)
         found = await find_eval(transaction, eval_name)
         questions = await transaction.fetch_all(Question, EVALS["questions"], {"eval_id": found.id})
-        ids = [question.chunk_id for question in questions if question.chunk_id is not None]
-        statement = sql.SQL("select chunk_id, content from {} where chunk_id = any(%(ids)s)").format(
-            table(live.table_name, "_text")
-        )
-        contents = {
-            row.chunk_id: row.content for row in await transaction.fetch_all(_Text, statement, {"ids": ids})
-        }
-    asked = [question for q in questions if (question := _as_text(q, contents)) is not None]
+        parts = {"ids": [question.chunk_id for question in questions if question.chunk_id is not None]}
+        chunks = await transaction.fetch_all(_Text, statements.chunk_texts(live.table_name), parts)
+        keys = {"keys": sorted({key for question in questions for key in question.relevant})}
+        present = set(await transaction.fetch_values(statements.present_rows(live.table_name), keys))
+    texts = {chunk.chunk_id: chunk for chunk in chunks}
+    asked = [question for q in questions if (question := _as_text(q, texts, present)) is not None]
     if not asked:
         raise InvalidInputError(
             f"eval set {eval_name!r} has no question that is a text; vectors are of one model and compare nothing"
@@ -109,13 +92,43 @@ async def _read_asked(owner: Scope, live: VersionRow, eval_name: str | None) -> 
     return sorted(asked, key=lambda question: not question.relevant)[:MAX_ASKED]
 
 
-def _as_text(question: Question, contents: dict[int, str]) -> _Asked | None:
+async def _read_own(transaction: Transaction, live: VersionRow) -> list[Asked]:
+    rows = await transaction.fetch_all(_Text, statements.sample_texts(live.table_name, SAMPLED))
+    if len({row.row_key for row in rows}) < MIN_OWN_ROWS:
+        # among so few any model finds the row
+        return [msgspec.structs.replace(row.ask(), relevant=[]) for row in rows]
+    return [row.ask() for row in rows]
+
+
+def _as_text(question: Question, texts: dict[int, _Text], present: set[str]) -> Asked | None:
     if question.question is not None:
-        return _Asked(question.question, question.relevant)
-    if question.chunk_id in contents:
-        assert question.chunk_id is not None
-        return _Asked(plan_part(contents[question.chunk_id], question.chunk_id), question.relevant)
-    return None
+        # no model finds a row that is not there; a question that has only such judges nothing
+        return Asked(question.question, [key for key in question.relevant if key in present])
+    chunk = texts.get(question.chunk_id) if question.chunk_id is not None else None
+    return None if chunk is None else chunk.ask()
+
+
+async def measure_quality(
+    database: Database,
+    embedders: Embedders,
+    live: VersionRow,
+    new: VersionRow,
+    asked: Sequence[Asked],
+    tick: Tick,
+) -> Quality:
+    """Both versions asked the same texts, exactly.
+
+    Raises:
+        ConflictError: the model of one of them is not configured.
+        ProviderError: one of the models did not answer.
+    """
+    owner = database.owner()
+    texts = [question.text for question in asked]
+    answers = []
+    for version in (live, new):
+        vectors = await _embed(embedders, version, texts, tick)
+        answers.append(await _search(database, owner, version, vectors, tick))
+    return plan_quality(answers[0], answers[1], [question.relevant for question in asked])
 
 
 async def _embed(embedders: Embedders, version: VersionRow, texts: Sequence[str], tick: Tick) -> Vectors:

@@ -1,7 +1,7 @@
 """Changes of an index's model: what is asked for, what a job carries, what is measured and answered."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -9,6 +9,7 @@ from app.vectors.models import IndexState
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Verdict = Literal["passed", "not judged", "not passed"]
 
 
 class SwapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,7 +17,8 @@ class SwapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     The change is made when the new version passes the gate: its HNSW builds find at least `min_recall` of what an exact
     search finds, no row gets lost, and on the judged questions of `eval` nDCG@10 and recall@10 lose at most `max_loss`
-    to the version that is live. `keep` keeps a version that does not pass, `force` changes all the same.
+    to the version that is live. Without `eval`, parts of the index's own texts are asked for, each of which should find
+    its row. `keep` keeps a version that does not pass, `force` changes all the same.
     """
 
     model: Name | None = None
@@ -167,7 +169,8 @@ class VersionRow(msgspec.Struct, frozen=True):
 class Quality(msgspec.Struct, frozen=True):
     """How good two versions' exact answers are: means over the judged questions, and how much they agree over all.
 
-    `agreement` is the share of the live version's ten rows that the new one answers, too.
+    `agreement` is the share of the live version's ten rows that the new one answers, too. A difference of a mean within
+    its `margin` (95%) may be chance.
     """
 
     questions: int
@@ -177,6 +180,8 @@ class Quality(msgspec.Struct, frozen=True):
     ndcg_after: float | None = None
     recall_before: float | None = None
     recall_after: float | None = None
+    ndcg_margin: float | None = None
+    recall_margin: float | None = None
 
 
 class GraphRecall(msgspec.Struct, frozen=True):
@@ -189,9 +194,11 @@ class GraphRecall(msgspec.Struct, frozen=True):
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """What was measured of a version before it became live, and what of that was not enough.
+    """What was measured of a version before it became live, and in `missed` what of that was not enough.
 
-    `lost` rows could not be embedded by the new model though the old one did.
+    `lost` rows could not be embedded by the new model though the old one did. `not judged`: nothing speaks against the
+    version, but nothing could show how good its answers are; `missed` says why. By force alone becomes live what is
+    `not passed`.
     """
 
     min_recall: float
@@ -201,6 +208,7 @@ class Gate(msgspec.Struct, frozen=True):
     eval: str | None
     lost: int
     missed: list[str]
+    verdict: Verdict
     at: datetime
 
 

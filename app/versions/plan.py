@@ -9,6 +9,10 @@ from app.models.protocol import ModelInfo
 from app.versions.models import GraphRecall, Model, Quality, SwapRequest
 
 K = 10
+#: The index's own texts judge when they are of so many rows: among fewer, ten answers are most of what there is.
+MIN_OWN_ROWS = 20
+#: 95% of a normal distribution lie within so many standard deviations.
+Z = 1.96
 
 
 def plan_model(request: SwapRequest, infos: Sequence[ModelInfo]) -> Model:
@@ -61,21 +65,44 @@ def plan_quality(
     def mean(shares: list[float]) -> float | None:
         return round(statistics.fmean(shares), 4) if shares else None
 
+    ndcg, recall = (
+        [[measure(answers[n], relevant[n]) for n in judged] for answers in (before, after)]
+        for measure in (measure_ndcg, measure_share)
+    )
     return Quality(
         questions=len(before),
         judged=len(judged),
         agreement=mean(agreements),
-        ndcg_before=mean([measure_ndcg(before[n], relevant[n]) for n in judged]),
-        ndcg_after=mean([measure_ndcg(after[n], relevant[n]) for n in judged]),
-        recall_before=mean([measure_share(before[n], relevant[n]) for n in judged]),
-        recall_after=mean([measure_share(after[n], relevant[n]) for n in judged]),
+        ndcg_before=mean(ndcg[0]),
+        ndcg_after=mean(ndcg[1]),
+        recall_before=mean(recall[0]),
+        recall_after=mean(recall[1]),
+        ndcg_margin=_measure_margin(*ndcg),
+        recall_margin=_measure_margin(*recall),
     )
 
 
+def _measure_margin(before: Sequence[float], after: Sequence[float]) -> float | None:
+    if len(before) < 2:
+        return None
+    differences = [b - a for b, a in zip(before, after, strict=True)]
+    return round(Z * statistics.stdev(differences) / math.sqrt(len(differences)), 4)
+
+
 def plan_verdict(
-    graphs: Sequence[GraphRecall], quality: Quality | None, lost: int, min_recall: float, max_loss: float
+    graphs: Sequence[GraphRecall],
+    quality: Quality | None,
+    lost: int,
+    min_recall: float,
+    max_loss: float,
+    *,
+    own: bool = False,
 ) -> list[str]:
-    """What the gate holds against a version, in words; nothing: it may become live."""
+    """What the gate holds against a version, in words; nothing: it may become live.
+
+    Questions that are the index's `own` texts are a sample, so a loss counts as far as it is not chance. An eval set
+    is what somebody wants answered, and counts as it is.
+    """
     missed = [
         f"HNSW m={g.m}, ef_construction={g.ef_construction}, ef_search={g.ef_search} finds {g.recall:.4f} of the exact "
         f"answer, below min_recall {min_recall:g}"
@@ -83,15 +110,37 @@ def plan_verdict(
         if g.recall is not None and g.recall < min_recall
     ]
     if quality is not None:
-        for name, before, after in (
-            ("nDCG@10", quality.ndcg_before, quality.ndcg_after),
-            ("recall@10", quality.recall_before, quality.recall_after),
+        asked = "searches for parts of the index's own texts" if own else "judged questions"
+        for name, before, after, margin in (
+            ("nDCG@10", quality.ndcg_before, quality.ndcg_after, quality.ndcg_margin),
+            ("recall@10", quality.recall_before, quality.recall_after, quality.recall_margin),
         ):
-            if before is not None and after is not None and before - after > max_loss + 1e-9:
+            chance = (margin or 0) if own else 0
+            if before is not None and after is not None and before - after - chance > max_loss + 1e-9:
                 missed.append(
-                    f"{name} of {quality.judged} judged questions falls from {before:.4f} to {after:.4f}, by more than "
+                    f"{name} of {quality.judged} {asked} falls from {before:.4f} to {after:.4f}, by more than "
                     f"max_loss {max_loss:g}"
                 )
     if lost:
         missed.append(f"{lost} rows that can be found now could not be embedded by the new model")
     return missed
+
+
+def plan_unjudged(quality: Quality | None, rows_needed: int = MIN_OWN_ROWS) -> str | None:
+    """Why the index's own texts say nothing about a version, in words; None: they do."""
+    if quality is None:
+        return "not judged: the model that the index had until now is not configured any more, so nothing was compared"
+    if quality.judged:
+        return None
+    return (
+        f"not judged: the index has texts of fewer than {rows_needed} rows, too few to tell one model from another; "
+        "look at its answers, and a rollback brings the model before back"
+    )
+
+
+def say_none_judged(name: str, questions: int) -> str:
+    """That an eval set judges nothing, and what to do about it."""
+    return (
+        f"not judged: none of the {questions} questions of eval set {name!r} has a relevant row that is in the index. "
+        "Give relevant row keys, or name no eval set: then parts of the index's own texts are asked for"
+    )

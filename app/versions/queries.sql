@@ -52,11 +52,8 @@ from lakeward.vector_index o
 where i.id = %(id)s and i.state <> 'live' and o.id = %(old)s;
 
 -- move_evals --
--- Eval sets ask the version that is live. One with vectors asks the version whose model made them, and stays with it.
-update lakeward.eval_set e set index_id = %(new)s
-where e.index_id = %(old)s
-  and not exists (select from lakeward.eval_query q where q.eval_id = e.id and q.vector is not null)
-returning e.id;
+-- Eval sets are of the index, not of a version: they ask the one that is live. Their vectors know their model themselves.
+update lakeward.eval_set e set index_id = %(new)s where e.index_id = %(old)s returning e.id;
 
 -- forget_truths --
 delete from lakeward.eval_truth t using lakeward.eval_query q

@@ -10,14 +10,16 @@ from app.models.embedders import Embedders
 from app.trials.evals import require_eval
 from app.vectors.indexing import get_index_row
 from app.versions.adapters import get_adapter
+from app.versions.gate import read_asked
 from app.versions.models import (
     Model,
     RollbackPlan,
     SwapAccepted,
     SwapPlan,
     SwapRequest,
+    VersionRow,
 )
-from app.versions.plan import plan_model
+from app.versions.plan import plan_model, say_none_judged
 from app.versions.shadow import count_pending, get_family
 
 QUERIES = load_queries(__file__)
@@ -28,7 +30,8 @@ async def defer_swap(scope: Scope, embedders: Embedders, name: str, request: Swa
 
     Raises:
         NotFoundError: no such index, eval set or configured model.
-        InvalidInputError: no model is named, the adapter is over another one, or the eval set asks another index.
+        InvalidInputError: no model is named, the adapter is over another one, or the eval set asks another index or
+            judges nothing.
         ConflictError: the index has that model, or its model is being changed.
     """
     family = await get_family(scope, name)
@@ -37,6 +40,8 @@ async def defer_swap(scope: Scope, embedders: Embedders, name: str, request: Swa
         raise ConflictError(f"index {name!r} has the model {model.name} ({model.version}) already")
     if request.eval is not None:
         await require_eval(scope, request.eval, await get_index_row(scope, name))
+        if not request.force:
+            await _require_judged(scope, family.live, request.eval)
     plan = SwapPlan(
         index=name,
         model=model,
@@ -48,6 +53,13 @@ async def defer_swap(scope: Scope, embedders: Embedders, name: str, request: Swa
         principal=scope.actor.principal,
     )
     return await _defer(scope, "swap", name, plan, model)
+
+
+async def _require_judged(scope: Scope, live: VersionRow, name: str) -> None:
+    # said now and not when everything is embedded
+    asked = await read_asked(scope, live, name)
+    if not any(question.relevant for question in asked):
+        raise InvalidInputError(f"{say_none_judged(name, len(asked))}; force changes the model all the same")
 
 
 async def _find_model(scope: Scope, embedders: Embedders, request: SwapRequest) -> Model:

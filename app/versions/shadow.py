@@ -109,14 +109,18 @@ async def exchange(owner: Scope, name: str, new: VersionRow, *, lost: int = 0) -
     """
     async with owner.begin() as transaction:
         await transaction.execute(QUERIES["lock_family"], {"name": name})
-        live = (await _read(transaction, name)).live
+        family = await _read(transaction, name)
+        live = family.live
         if live.id == new.id:
             raise ConflictError(f"version {new.version} of index {name!r} is live already")
         behind = await transaction.fetch_value(statements.count_behind(new.table_name, live.table_name))
         missing = await transaction.fetch_value(QUERIES["missing_graphs"], {"index": name, "id": new.id})
         if behind > lost or missing:
             return None
-        await _move_evals(transaction, live, new)
+        # one that was made while the name moved on is with a version that was live, and would go with it
+        for old in (live, *family.retired):
+            if old.id != new.id:
+                await _move_evals(transaction, old, new)
         await transaction.execute(QUERIES["retire"], {"id": live.id})
         if await transaction.execute(QUERIES["revive"], {"id": new.id, "name": name, "old": live.id}) == 0:
             raise NotFoundError(f"version {new.version} of index {name!r} was deleted meanwhile")

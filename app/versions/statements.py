@@ -36,11 +36,26 @@ def drop_questions(old: str, new: str) -> sql.Composed:
 
 
 def sample_texts(name: str, limit: int) -> sql.Composed:
-    """Chunks of a version, at random but the same while it is the same."""
+    """Chunks of a version with their rows' keys, at random but the same while it is the same."""
     return sql.SQL(
-        "select c.chunk_id, t.content from {} c join {} t on t.chunk_id = c.chunk_id "
+        "select c.chunk_id, c.row_key::text as row_key, t.content from {} c join {} t on t.chunk_id = c.chunk_id "
         "order by hashint8extended(c.chunk_id, 2), c.chunk_id limit {}"
     ).format(table(name), table(name, "_text"), sql.Literal(limit))
+
+
+def chunk_texts(name: str) -> sql.Composed:
+    """The chunks `ids` of a version with their rows' keys."""
+    return sql.SQL(
+        "select c.chunk_id, c.row_key::text as row_key, t.content from {} c join {} t on t.chunk_id = c.chunk_id "
+        "where c.chunk_id = any(%(ids)s)"
+    ).format(table(name), table(name, "_text"))
+
+
+def present_rows(name: str) -> sql.Composed:
+    """Which of the rows `keys` a version has."""
+    return sql.SQL("select distinct c.row_key::text from {} c where c.row_key::text = any(%(keys)s)").format(
+        table(name)
+    )
 
 
 def nearest_rows(name: str, ext: str, k: int) -> sql.Composed:

@@ -13,6 +13,7 @@ from app.db.scope import Actor, Scope
 from app.errors import (
     ConflictError,
     InternalError,
+    InvalidInputError,
     LakewardError,
     NotFoundError,
     ProviderError,
@@ -20,10 +21,11 @@ from app.errors import (
 )
 from app.jobs.queue import JobContext
 from app.models.embedders import Embedders
+from app.trials.models import Tick
 from app.vectors.indexing import index_pending
-from app.versions.gate import build_graphs, keep_gate, measure_quality
+from app.versions.gate import build_graphs, keep_gate, measure_quality, read_asked
 from app.versions.models import Gate, GraphRecall, Quality, RollbackPlan, Swapped, SwapPlan, VersionRow
-from app.versions.plan import plan_verdict
+from app.versions.plan import plan_unjudged, plan_verdict, say_none_judged
 from app.versions.shadow import (
     count_lost,
     count_pending,
@@ -73,7 +75,7 @@ async def _swap(context: JobContext, embedders: Embedders, owner: Scope, plan: S
     graphs = await _complete(context, embedders, owner, plan.index, new)
     gate = await _measure(context, embedders, owner, plan, family.live, new, graphs)
     await keep_gate(owner, new, gate)
-    if gate.missed and not plan.force:
+    if gate.verdict == "not passed" and not plan.force:
         if not plan.keep:
             await drop_version(owner, new)
         raise ConflictError(
@@ -132,16 +134,10 @@ async def _measure(
     async def tick() -> None:
         await context.report(context.done)
 
-    quality: Quality | None = None
-    missed: list[str] = []
-    try:
-        quality = await measure_quality(context.database, embedders, live, new, plan.eval, tick)
-    except (ConflictError, ProviderError) as exc:
-        # the model that is live may be the one that is gone: nothing can be compared then, and unless asked is judged
-        if plan.eval is not None:
-            missed.append(f"eval set {plan.eval!r} could not be asked: {exc.message}")
+    quality, missed, notes = await _judge(context.database, embedders, owner, plan, live, new, tick)
     lost = await count_lost(owner, new, live)
-    missed += plan_verdict(graphs, quality, lost, plan.min_recall, plan.max_loss)
+    own = plan.eval is None
+    missed += plan_verdict(graphs, quality, lost, plan.min_recall, plan.max_loss, own=own)
     return Gate(
         min_recall=plan.min_recall,
         max_loss=plan.max_loss,
@@ -149,9 +145,44 @@ async def _measure(
         quality=quality,
         eval=plan.eval,
         lost=lost,
-        missed=missed,
+        missed=missed + notes,
+        verdict="not passed" if missed else "not judged" if notes else "passed",
         at=datetime.now(UTC),
     )
+
+
+async def _judge(
+    database: Database,
+    embedders: Embedders,
+    owner: Scope,
+    plan: SwapPlan,
+    live: VersionRow,
+    new: VersionRow,
+    tick: Tick,
+) -> tuple[Quality | None, list[str], list[str]]:
+    """How good the new version's answers are; why that cannot be said and speaks against it, and why it does not."""
+    quality: Quality | None = None
+    try:
+        asked = await read_asked(owner, live, plan.eval)
+        quality = await measure_quality(database, embedders, live, new, asked, tick)
+    except ProviderError as exc:
+        if not plan.force:
+            # what is embedded is kept, and the next attempt goes on with it
+            raise ProviderError(
+                f"the new version could not be judged: {exc.message}. Try again when the model answers; "
+                "force changes the model all the same"
+            ) from exc
+        return None, [f"not judged: {exc.message}"], []
+    except (ConflictError, InvalidInputError, NotFoundError) as exc:
+        # the model that is live may be the one that is gone: nothing can be compared then, unless asked is judged
+        if plan.eval is not None:
+            return None, [f"not judged: eval set {plan.eval!r} could not be asked: {exc.message}"], []
+    if plan.eval is None:
+        note = plan_unjudged(quality)
+        return quality, [], [] if note is None else [note]
+    if quality is not None and quality.judged == 0:
+        return quality, [say_none_judged(plan.eval, quality.questions)], []
+    return quality, [], []
 
 
 async def _exchange(

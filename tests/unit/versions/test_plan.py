@@ -3,7 +3,14 @@ import pytest
 from app.errors import InvalidInputError, NotFoundError
 from app.models.protocol import ModelInfo
 from app.versions.models import GraphRecall, SwapRequest
-from app.versions.plan import measure_ndcg, measure_share, plan_model, plan_quality, plan_verdict
+from app.versions.plan import (
+    measure_ndcg,
+    measure_share,
+    plan_model,
+    plan_quality,
+    plan_unjudged,
+    plan_verdict,
+)
 
 A = ModelInfo("fake", "a", "1", 3)
 B = ModelInfo("ollama", "b", "1", 3)
@@ -49,3 +56,24 @@ def test_the_verdict_names_what_is_not_enough():
     assert plan_verdict([], quality, 0, 0.9, 0.5) == []
     missed = plan_verdict(graphs, quality, 2, 0.9, 0.1)
     assert len(missed) == 3 and "0.8000" in missed[0] and "nDCG@10" in missed[1] and "2 rows" in missed[2]
+
+
+def test_a_loss_of_the_indexs_own_texts_counts_as_far_as_it_is_not_chance():
+    # 2 of 40 rows are not found any more: 0.05 less, give or take 0.07
+    before = [[str(n)] for n in range(40)]
+    quality = plan_quality(before, [["x"]] * 2 + before[2:], before)
+    assert (quality.recall_before, quality.recall_after, quality.recall_margin) == (1, 0.95, 0.0684)
+    assert len(plan_verdict([], quality, 0, 0.9, 0.01)) == 2
+    assert plan_verdict([], quality, 0, 0.9, 0.01, own=True) == []
+    nonsense = plan_quality(before, [["x"]] * 36 + before[36:], before)
+    [ndcg, recall] = plan_verdict([], nonsense, 0, 0.9, 0.01, own=True)
+    assert ndcg.startswith(
+        "nDCG@10 of 40 searches for parts of the index's own texts falls from 1.0000 to 0.1000"
+    )
+    assert recall.startswith("recall@10 of 40")
+
+
+def test_what_judges_nothing_is_not_judged():
+    assert "not judged" in plan_unjudged(None)
+    assert "fewer than 20 rows" in plan_unjudged(plan_quality([["a"]], [["a"]], [[]]))
+    assert plan_unjudged(plan_quality([["a"]], [["a"]], [["a"]])) is None

@@ -1,0 +1,26 @@
+"""Questions that are vectors remember the model that made them.
+
+Revision ID: 0005
+Revises: 0004
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Run 0005_questions.sql."""
+    connection = op.get_bind().connection.driver_connection
+    assert connection is not None
+    connection.execute(Path(__file__).with_suffix(".sql").read_text())
+
+
+def downgrade() -> None:
+    """Not offered: nobody could say any more which model a question's vector was made by."""
+    raise NotImplementedError(
+        "questions are not taken back; restore a backup from before the upgrade instead"
+    )
