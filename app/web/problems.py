@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 #: Turns malformed JSON into an error of its own, and lets these two through.
 BODY_DECODER = "litestar.serialization.msgspec_hooks"
 MEDIA_TYPE = "application/problem+json"
+TOO_LARGE = "the body is larger than this takes: 2 MiB of JSON; files go to POST /ingest/file"
 _CODES = {
     400: "invalid_input",
     401: "unauthenticated",
@@ -81,7 +82,9 @@ def _document(code: str, title: str, status: int, detail: str, **extra: Any) -> 
 def handle_lakeward_error(request: Request[Any, Any, Any], exc: LakewardError) -> Response[Any]:
     """An error of ours: as it is for admins and the log, and for readers as it may be told them."""
     if exc.status >= 500:
-        log.error("%s %s: %s", request.method, request.url.path, exc, exc_info=exc)
+        # a model or a server that is away is no fault in the code, so where it was noticed says nothing
+        trace = exc if exc.status == 500 else None
+        log.error("%s %s: %s", request.method, request.url.path, exc, exc_info=trace)
     headers = {"WWW-Authenticate": 'Bearer realm="lakeward"'} if exc.status == 401 else {}
     if "retry_after_s" in exc.extra:
         headers["Retry-After"] = str(exc.extra["retry_after_s"])
@@ -100,7 +103,7 @@ def handle_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -
     status = exc.status_code
     if status >= 500:
         return handle_unexpected(request, exc)
-    detail = exc.detail
+    detail = TOO_LARGE if status == 413 else exc.detail
     if isinstance(exc, ValidationException) and isinstance(exc.extra, list) and exc.extra:
         detail = "; ".join(_describe(item) for item in exc.extra)
     return _respond(
@@ -112,6 +115,8 @@ def _describe(item: Any) -> str:
     if not isinstance(item, dict):
         return str(item)
     key = item.get("key")
+    if key == "data" and item.get("message") == "'data'":
+        return "there is no body: send a JSON object"
     return f"{key}: {item.get('message')}" if key else str(item.get("message"))
 
 

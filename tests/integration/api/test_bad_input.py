@@ -312,3 +312,11 @@ def test_what_the_application_gives_its_handlers_is_no_query_parameter(api: Api,
     answer = problem(api.admin.get("/vectors/stale", params={name: "1"}), 400, "invalid_input")
     assert f"unknown query parameter '{name}'" in answer["detail"]
     assert "database" not in answer["detail"].replace(f"'{name}'", "")
+
+
+def test_a_body_that_is_missing_or_too_large_is_said_so(api: Api) -> None:
+    missing = problem(api.admin.post("/catalog/profiles"), 400, "invalid_input")
+    assert missing["detail"] == "there is no body: send a JSON object"
+    large = {"id": "large", "description": "x" * 3_000_000, "bound_datasets": []}
+    answer = problem(api.admin.post("/catalog/profiles", json=large), 413, "payload_too_large")
+    assert "2 MiB" in answer["detail"]
