@@ -1,7 +1,9 @@
--- The k chunks of an index that are nearest to `query` or, where that is null, to one of `chunks`, those left out; with the
--- caller's rights, and on record or not at all. Here alone is written what near is, and how a hit looks.
+-- The k chunks of an index that are nearest to `query` or, where `chunks` are given, to one of these, which are left out; with
+-- the caller's rights, and on record or not at all. Here alone is written what near is, and how a hit looks; and since anybody
+-- may call it, here alone is decided what can be asked, and what the record says of it.
+drop function if exists lakeward.find_hits(text, text, real[], bigint[], integer, text[]);
 create or replace function lakeward.find_hits(
-  operation text, index_name text, query real[], chunks bigint[], k integer, arguments text[]
+  index_name text, query real[], chunks bigint[], k integer
 ) returns lakeward.hit[]
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -10,8 +12,25 @@ declare
   approximate boolean;
   near text;
   hits lakeward.hit[];
+  nothing boolean;
 begin
   select * into strict route from lakeward.search_route(index_name);
+  if k is null or k not between 1 and 1000 then
+    raise invalid_parameter_value using message = format('k must be between 1 and 1000, not %s', coalesce(k::text, 'null'));
+  elsif chunks is not null and (query is not null or cardinality(chunks) not between 1 and 200) then
+    raise invalid_parameter_value using message = 'a search is for a vector, or for 1 to 200 chunks';
+  elsif chunks is null and cardinality(query) is distinct from route.dimensions then
+    raise invalid_parameter_value using message = format(
+      'index %L has %s dimensions, the vector has %s', index_name, route.dimensions, coalesce(cardinality(query), 0)
+    );
+  elsif chunks is null then
+    -- as it is compared: what is smaller than half precision can tell from zero is zero
+    execute format('select %1$I.l2_norm($1::%1$I.halfvec) = 0', route.ext) into nothing using query;
+    if nothing then
+      raise invalid_parameter_value using
+        message = 'vector: all components are zero, so it has no direction to compare';
+    end if;
+  end if;
   distance := format(
     'c.embedding operator(%1$I.<=>) %2$s', route.ext,
     case when chunks is null then format('$1::%I.halfvec', route.ext) else 'o.embedding' end
@@ -51,9 +70,10 @@ begin
     exit when cardinality(hits) >= k;
   end loop;
   perform lakeward.append_audit(
-    'sql', operation || ' ' || index_name, array[route.relation],
-    encode(sha256(convert_to(arguments::text, 'UTF8')), 'hex'), coalesce(cardinality(hits), 0),
-    array(select h.doc_key from unnest(hits) h), extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok'
+    'sql', case when chunks is null then 'search ' else 'similar ' end || index_name, array[route.relation],
+    encode(sha256(convert_to(array[index_name, coalesce(query::text, chunks::text), k::text]::text, 'UTF8')), 'hex'),
+    coalesce(cardinality(hits), 0), array(select h.doc_key from unnest(hits) h),
+    extract(epoch from clock_timestamp() - statement_timestamp()) * 1000, 'ok'
   );
   return hits;
 end $$;

@@ -19,7 +19,5 @@ begin
       'document %L has more than 200 chunks; search with a vector instead', left(doc_key, 60)
     );
   end if;
-  return query select h.* from unnest(
-    lakeward.find_hits('similar', index, null, chunks, k, array[index, doc_key, k::text])
-  ) h;
+  return query select h.* from unnest(lakeward.find_hits(index, null, chunks, k)) h;
 end $$;

@@ -14,8 +14,18 @@ begin
 
   -- row security leaves each reader its own part of these
   grant select on lakeward.deployment, lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile,
-    lakeward.binding, lakeward.vector_index, lakeward.index_variant, lakeward.access_role, lakeward.safe_view,
+    lakeward.binding, lakeward.index_variant, lakeward.access_role, lakeward.safe_view,
     lakeward.shown_column, lakeward.index_reader to public;
+  -- what a version was judged by before it became live is the steward's: it names eval sets and others' settings
+  revoke select on lakeward.vector_index from public;
+  execute format(
+    'grant select (%s) on lakeward.vector_index to public',
+    (
+      select string_agg(format('%I', a.attname), ', ' order by a.attnum) from pg_attribute a
+      where a.attrelid = 'lakeward.vector_index'::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'gate'
+    )
+  );
+  execute format('grant select on lakeward.vector_index to %I', steward);
   execute format(
     'grant select on lakeward.api_key, lakeward.job, lakeward.dataset_file, lakeward.rejected_row, '
     'lakeward.safe_view_base, lakeward.tombstone, lakeward.erasure, lakeward.journal, lakeward.journal_seal, '
@@ -71,7 +81,7 @@ begin
   -- SQL for power users: all of it runs with the caller's own rights
   grant execute on function lakeward.whoami(), lakeward.search(text, real [], integer),
     lakeward.similar(text, text, integer), lakeward.search_route(text),
-    lakeward.find_hits(text, text, real [], bigint [], integer, text []),
+    lakeward.find_hits(text, real [], bigint [], integer), lakeward.session_is(text), lakeward.gate_of(bigint),
     lakeward.record_read(bigint, bigint), lakeward.match_words(bigint, text, integer),
     lakeward.keep_question(bigint, text, integer),
     lakeward.pending_rows(text) to public;

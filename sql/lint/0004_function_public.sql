@@ -11,6 +11,6 @@ where (
   and a.grantee = 0
   and a.privilege_type = 'EXECUTE'
   and not (n.nspname = 'lakeward' and p.proname in (
-    'append_audit', 'find_hits', 'history', 'keep_question', 'match_words', 'may_tombstone', 'pending_rows', 'recent_entries', 'record_read',
-    'search', 'search_route', 'sees_row', 'similar', 'tombstone', 'whoami'
+    'append_audit', 'find_hits', 'gate_of', 'history', 'keep_question', 'match_words', 'may_tombstone', 'pending_rows', 'recent_entries', 'record_read',
+    'search', 'search_route', 'sees_row', 'session_is', 'similar', 'tombstone', 'whoami'
   ))

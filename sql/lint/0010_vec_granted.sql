@@ -1,6 +1,6 @@
 -- A right on an index's tables that no lakeward.index_reader accounts for, or more than that reader needs.
--- Why: vec has no row security, so that none stands between a query and HNSW; the grant is the check. A reader gets the chunks
--- without their row keys, the texts, the count of what is pending, and its own view of hits.
+-- Why: no row security in vec says what is shown, so that none stands between a search and HNSW; the grant is the check. A
+-- reader gets the chunks without their row keys, the texts, the count of what is pending, and its own view of hits.
 with held as (
   select c.relname::text as relname, a.column_name, a.grantee, a.privilege_type
   from pg_class c

@@ -1,5 +1,5 @@
 -- A table whose rows people can read in psql without a record of it, or past its one policy.
--- Why: a person's own session is put on record by the policy `readers` of the dataset's table and of an index's texts. Where it
+-- Why: a person's own session is put on record by the policy `readers` of a dataset's table, of an index's chunks and texts. Where it
 -- is missing, switched off or has another one beside it, rows are read and the audit does not know, or rows show that should not.
 with home as (
   select c.oid, c.relrowsecurity, c.relname, 'lake' as nspname
@@ -8,7 +8,7 @@ with home as (
   union all
   select c.oid, c.relrowsecurity, c.relname, 'vec'
   from lakeward.vector_index i
-  join pg_class c on c.relname = i.table_name || '_text' and c.relnamespace = 'vec'::regnamespace
+  join pg_class c on c.relname in (i.table_name, i.table_name || '_text') and c.relnamespace = 'vec'::regnamespace
 )
 select format('%I.%I', home.nspname, home.relname) as object, w.detail
 from home

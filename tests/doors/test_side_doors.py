@@ -51,6 +51,7 @@ SECRETS = {
     "zqdescription": "the description of a dataset",
     "zqevalset": "an eval set",
     "zqevalquestion": "a question of it",
+    "zqgate": "what an index's version was judged by",
 }
 #: What the reader of the dataset itself is shown, rightly: it is bound to the dataset as it is, with its low clearance.
 SHOWN_RAW = {"zqhiddenrow", "zqfilename", "zqdescription"}
@@ -133,6 +134,9 @@ def world(api: Api) -> Api:
         owner.execute(
             "insert into lakeward.rejected_row (file_id, line, reason, raw) values (%s, 9, 'zqrejected', 'zqrejected')",
             file,
+        )
+        owner.execute(
+            "update lakeward.vector_index set gate = %s", [json.dumps({"quality": {"eval": "zqgate"}})]
         )
         owner.execute(
             'update lakeward.job set args = args || \'{"x": "zqjobargs"}\', error = \'{"detail": "zqjoberror"}\''
@@ -450,3 +454,14 @@ def test_a_planted_bug_is_found(world: Api, bug: str) -> None:
     assert secret in {found for _, found, _ in by_psql}
     if new:
         assert secret in {found for _, found, _ in by_rest}
+
+
+def test_a_gate_that_readers_are_told_of_is_found(world: Api) -> None:
+    """By a GET, and by a function that is open in psql: what lists versions runs with the rights of who asks."""
+    with (
+        world.deployed.connect("owner") as owner,
+        planted(owner, "gate_of(bigint)", " STABLE", " STABLE SECURITY DEFINER"),
+        reading(world, "viewer") as reader,
+    ):
+        assert "zqgate" in reader.client.get("/vectors/indexes/safe_v1").text
+        assert "zqgate" in {found for _, found, _ in through_psql(reader)}

@@ -204,7 +204,8 @@ def test_an_index_that_is_not_open_is_refused_with_the_callers_own_relations(
         ("{}", 3, "has 0"),
         (None, 3, "has 0"),
         ("{1,2}", 3, "has 2"),
-        ("zero", 3, "zero"),
+        ("zero", 3, "^vector: all components are zero, so it has no direction to compare"),
+        ("nearly zero", 3, "^vector: all components are zero, so it has no direction to compare"),
         ("null", 3, "null"),
         ("nan", 3, "NaN"),
         ("huge", 3, "range|infinite|halfvec"),
@@ -214,11 +215,69 @@ def test_an_index_that_is_not_open_is_refused_with_the_callers_own_relations(
     ],
 )
 def test_a_query_that_cannot_be_answered(api: Api, dimensions: int, query: Any, k: Any, why: str) -> None:
+    if query == "nearly zero":
+        query = [1e-9] * dimensions
     first = {"zero": "0", "null": "null", "nan": "NaN", "huge": "1e30", "one": "1"}
-    if query in first:
+    if isinstance(query, str) and query in first:
         query = "{" + ",".join([first[query]] + ["0"] * (dimensions - 1)) + "}"
     with session_as(api.deployed, "fast") as connection, pytest.raises(psycopg.DataError, match=f"(?i){why}"):
         connection.execute(SEARCH, [INDEX, query, k])
+
+
+@pytest.mark.parametrize("k", [1e-7, 3e-8])
+def test_a_small_vector_has_a_direction(api: Api, dimensions: int, k: float) -> None:
+    """The smallest that half precision can tell from zero, and what is rounded to it."""
+    with session_as(api.deployed, "fast") as connection:
+        found = connection.execute(SEARCH, [INDEX, [k] * dimensions, 3]).fetchall()
+    assert len(found) == 3 and all(row[3] == row[3] for row in found)
+
+
+HITS = "select unnest(lakeward.find_hits(%s, %s::real[], %s::bigint[], %s))"
+
+
+def test_what_is_recorded_of_a_search_is_not_for_the_caller_to_say(api: Api, vector: list[float]) -> None:
+    """The function below search and similar is anybody's to call: it says itself what was asked of it."""
+    with session_as(api.deployed, "fast") as connection, api.deployed.connect("owner") as owner:
+        signatures = connection.execute(
+            "select pg_get_function_arguments(oid) from pg_proc where proname = 'find_hits'"
+        ).fetchall()
+        assert signatures == [("index_name text, query real[], chunks bigint[], k integer",)]
+        connection.execute(HITS, [INDEX, vector, None, 2])
+        connection.execute(HITS, [INDEX, None, [1, 2], 2])
+        entries = owner.execute(
+            "select operation, arguments_sha256 from lakeward.audit_entry"
+            " where operation <> 'select' and login = %s order by id",
+            [connection.info.user],
+        ).fetchall()
+        hashed = [
+            owner.execute(
+                f"select encode(sha256(convert_to(array[%s, %s::{kind}::text, '2']::text, 'UTF8')), 'hex')",
+                [INDEX, asked],
+            ).fetchone()[0]
+            for kind, asked in (("real[]", vector), ("bigint[]", [1, 2]))
+        ]
+    assert entries == [(f"search {INDEX}", hashed[0]), (f"similar {INDEX}", hashed[1])]
+
+
+@pytest.mark.parametrize(
+    ("query", "chunks", "k", "why"),
+    [
+        (True, None, None, "k must be between 1 and 1000, not null"),
+        (True, None, 0, "k must be between 1 and 1000, not 0"),
+        (True, None, 1001, "k must be between 1 and 1000, not 1001"),
+        (False, [1], None, "k must be between 1 and 1000, not null"),
+        (False, [1], 100_000, "k must be between 1 and 1000, not 100000"),
+        (True, [1], 3, "a search is for a vector, or for 1 to 200 chunks"),
+        (False, [], 3, "1 to 200 chunks"),
+        (False, list(range(201)), 3, "1 to 200 chunks"),
+        (False, None, 3, "the vector has 0"),
+    ],
+)
+def test_hits_that_nobody_may_ask_for(
+    api: Api, vector: list[float], query: bool, chunks: list[int] | None, k: int | None, why: str
+) -> None:
+    with session_as(api.deployed, "fast") as connection, pytest.raises(psycopg.DataError, match=why):
+        connection.execute(HITS, [INDEX, vector if query else None, chunks, k])
 
 
 def test_whoami_in_psql(api: Api, dimensions: int) -> None:
@@ -253,6 +312,12 @@ def test_every_search_is_on_record_or_does_not_happen(api: Api, vector: list[flo
             [row[0] for row in found],
         )
         assert entries[1][:3] == ("psql", f"similar {INDEX}", ["notes"])
+        # what was asked, and once more that the statement read the relation
+        counted = owner.execute(
+            "select operation, count(*) from lakeward.audit_entry where login = %s group by 1 order by 1",
+            [connection.info.user],
+        ).fetchall()
+        assert counted == [("search notes_v1", 1), ("select", 2), ("similar notes_v1", 1)]
         connection.execute("set default_transaction_read_only = on")
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute(SEARCH, [INDEX, vector, 3])
