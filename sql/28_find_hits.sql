@@ -11,6 +11,9 @@ declare
   distance text;
   approximate boolean;
   near text;
+  by_graph text;
+  wanted integer := least(k + coalesce(cardinality(chunks), 0), 1200);
+  small boolean;
   hits lakeward.hit[];
   nothing boolean;
 begin
@@ -35,6 +38,7 @@ begin
     'c.embedding operator(%1$I.<=>) %2$s', route.ext,
     case when chunks is null then format('$1::%I.halfvec', route.ext) else 'o.embedding' end
   );
+  select c.reltuples <= 700 into strict small from pg_class c where c.oid = to_regclass(format('vec.%I', route.chunks));
   foreach approximate in array array[true, false] loop
     continue when approximate and route.variant_id is null;
     if approximate then
@@ -43,14 +47,22 @@ begin
         'hnsw.ef_search', least(greatest(route.ef_search, k + coalesce(cardinality(chunks), 0)), 1000)::text, true
       );
     end if;
+    -- + 0 keeps every index out
     near := format(
-      'select c.chunk_id, c.chunk_no, %1$s as distance from vec.%2$I c where %3$s order by %4$s limit %5$s',
-      distance, route.chunks,
-      -- the predicate of the variant's partial index picks it; + 0 keeps every index out
-      case when approximate then format('c.chunk_id <> %s', -route.variant_id) else 'true' end,
-      case when approximate then distance else format('(%s) + 0', distance) end,
-      least(k + coalesce(cardinality(chunks), 0), 1200)
+      'select c.chunk_id, c.chunk_no, %1$s as distance from vec.%2$I c order by (%1$s) + 0 limit %3$s', distance, route.chunks, wanted
     );
+    if approximate then
+      -- the predicate of the variant's partial index picks it
+      by_graph := format(
+        'select c.chunk_id, c.chunk_no, %1$s as distance from vec.%2$I c where c.chunk_id <> %3$s order by %1$s limit %4$s',
+        distance, route.chunks, -route.variant_id, wanted
+      );
+      -- in a small index some text may be out of the graph's reach, and a scan costs next to nothing (app/vectors/router.py)
+      near := case
+        when small then format('select u.* from ((%s) union (%s)) u order by u.distance + 0 limit %s', by_graph, near, wanted)
+        else by_graph
+      end;
+    end if;
     if chunks is not null then
       near := format(
         'select l.chunk_id, l.chunk_no, min(l.distance) as distance '

@@ -6,7 +6,7 @@ from typing import Any
 import rich_click as click
 
 from app.cli.client import segment
-from app.cli.output import moment, say, show_json, show_table
+from app.cli.output import moment, printable, say, show_json, show_table
 from app.cli.part_file import part_file
 from app.cli.session import Session, connected
 from app.cli.watch import wait_for_job
@@ -65,6 +65,9 @@ def _follow(session: Session, accepted: Document, *, no_wait: bool) -> None:
 
 
 def _say_gate(gate: Document) -> None:
+    if gate.get("verdict", "passed") != "passed":
+        for reason in gate["missed"]:
+            say(f"  {printable(reason)}")
     for graph in gate["graphs"]:
         if graph["recall"] is not None:
             say(

@@ -11,6 +11,7 @@ from app.vectors.near import (
     DEPTH,
     Ground,
     near_candidates,
+    near_completed,
     near_exact,
     near_fused,
     near_hnsw,
@@ -120,7 +121,8 @@ class Attempt:
         variant = self._route.variant_id or 0
         match choice.method:
             case "hnsw":
-                return near_hnsw(self._ground, variant, k)
+                by_graph = near_hnsw(self._ground, variant, k)
+                return near_completed(self._ground, by_graph, k) if choice.completed else by_graph
             case "iterative":
                 return near_iterative(self._ground, variant, choice.limit, k)
             case "lance":

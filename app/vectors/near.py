@@ -84,6 +84,20 @@ def near_hnsw(ground: Ground, variant_id: int, k: int) -> bytes:
 
 
 @lru_cache(maxsize=4096)
+def near_completed(ground: Ground, by_graph: bytes, k: int) -> bytes:
+    """The best of what the graph finds and of a scan: in a small index some text may be out of the graph's reach."""
+    return ground.render(
+        "select near.*, 1 - near.distance as score from (select u.* from ("
+        "select g.chunk_id, g.chunk_no, g.distance from ({by_graph}) g "
+        "union select e.chunk_id, e.chunk_no, e.distance from ({by_scan}) e) u "
+        "order by u.distance + 0 limit {k}) near",
+        by_graph=sql.SQL(by_graph.decode()),
+        by_scan=sql.SQL(near_exact(ground, k).decode()),
+        k=k,
+    )
+
+
+@lru_cache(maxsize=4096)
 def near_iterative(ground: Ground, variant_id: int, limit: int, k: int) -> bytes:
     """By the graph until `limit` chunks meet the filter; the best k of them, or nothing when there are fewer.
 

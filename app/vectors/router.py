@@ -19,6 +19,8 @@ MIN_BEAM = 500
 ADVANTAGE = 1.5
 #: Vectors that a step of the graph compares: about half of the 2 m neighbours were not seen before (m = 16).
 COMPARED_PER_STEP = 16
+#: A scan that takes no longer is made beside the graph: of a few hundred texts an odd one has no link that leads to it.
+COMPLETE_US = 500
 #: A scan that should take longer is a statement of its own, in which more than one process may compare.
 APART_US = 20_000
 
@@ -42,6 +44,7 @@ class Choice(msgspec.Struct, frozen=True):
     """The way, with the settings of a graph walk: its beam, how many hits it must find, how many it may compare.
 
     `max_visits` of 0: one beam and no more. `apart`: an exact search looks first, and asks for what it found then.
+    `completed`: what the graph did not reach is found by a scan.
     """
 
     method: Method
@@ -49,6 +52,7 @@ class Choice(msgspec.Struct, frozen=True):
     limit: int = 0
     max_visits: int = 0
     apart: bool = False
+    completed: bool = False
 
 
 #: Candidates that a copy in Lance is asked for, at least, and at most with a filter. Their distances there are those of
@@ -76,7 +80,9 @@ def plan_choice(
         return plan_exact(chunks, share, costs)
     if share is None:
         # the first beam is the result when no filter applies, so it must hold k (pgvector hnswscan.c)
-        return Choice("hnsw", ef_search=min(max(ef_search, k), MAX_EF_SEARCH), limit=k)
+        beam = min(max(ef_search, k), MAX_EF_SEARCH)
+        small = scan_cost_us(chunks, None, costs) <= COMPLETE_US
+        return Choice("hnsw", ef_search=beam, limit=k, completed=small)
     scan_us = scan_cost_us(chunks, share, costs)
     walk, walk_us = _plan_walk(k, ef_search, max(share, 1e-6), scan_us, costs)
     return walk if walk_us * ADVANTAGE < scan_us else plan_exact(chunks, share, costs)

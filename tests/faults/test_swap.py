@@ -23,7 +23,7 @@ from app.catalog.models import ColumnRequest, DatasetRequest
 from app.catalog.service import create_or_update_dataset
 from app.db.database import Database, open_database
 from app.models.embedders import Embedders
-from app.profiles.models import ProfileRequest
+from app.profiles.models import HnswConfig, ProfileRequest
 from app.profiles.service import create_or_update_profile, get_profile
 from app.settings import PoolSettings, Settings
 from app.vectors.activation import activate
@@ -80,7 +80,11 @@ class Deployment:
         request = IndexRequest(source="notes", text_columns=["note"])
         await create_index(steward, self.embedders.default, request)
         await index_pending(database, self.embedders, INDEX, _unheard)
-        await create_or_update_profile(steward, ProfileRequest(id="reader", bound_datasets=["notes"]))
+        # a beam that sees all of it: what a narrow one misses is not what is asked here
+        await create_or_update_profile(
+            steward,
+            ProfileRequest(id="reader", bound_datasets=["notes"], hnsw_config=HnswConfig(ef_search=1000)),
+        )
         assert not (await activate(database, steward, "reader")).failures
 
     def change(self, verb: str) -> None:

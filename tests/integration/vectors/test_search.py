@@ -140,6 +140,35 @@ def assert_grows(api: Api, before: int) -> None:
     assert graph_scans(api) > before
 
 
+@pytest.mark.parametrize("door", ["rest", "sql"])
+def test_a_text_that_no_link_leads_to_is_found_in_a_small_index(searched: Api, door: str) -> None:
+    """Sixty texts that are nearly the same link to each other alone, and not to the odd one among them."""
+    lines = "\n".join([f"{n},same {n % 3}" for n in range(60)] + ["99,odd"])
+    assert searched.ingest("alike", f"id,t\n{lines}\n", row_key="id").status_code in (200, 201)
+    searched.index("alike", "t", name="alike_v1")
+    searched.profile("alike", "alike", hnsw_config={"m": 2, "ef_construction": 4, "ef_search": 10})
+    searched.admin.post("/vectors/profile/alike/activate")
+    with searched.deployed.connect("owner") as owner:
+        # whether its graph is any good or not
+        owner.execute("update lakeward.index_variant set state = 'ready'")
+        vector = "(select c.embedding::ext.vector::real[] from vec.alike_v1 c where c.row_key = 99)"
+        owner.execute("select pg_notify('lakeward_changed', '')")
+        (odd,) = owner.execute(f"select {vector}").fetchone()
+        (role,) = owner.execute("select role_name from lakeward.profile where id = 'alike'").fetchone()
+    if door == "rest":
+        with searched.reader("alike") as reader:
+            answer = reader.post("/vectors/search", json={"index": "alike_v1", "vector": odd, "k": 3}).json()
+        found = (answer["method"], answer["hits"][0]["doc_key"], len(answer["hits"]))
+    else:
+        with searched.deployed.connect("service") as login:
+            login.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+            rows = login.execute(
+                "select method, doc_key from lakeward.search('alike_v1', %s::real[], 3)", [odd]
+            ).fetchall()
+        found = (*rows[0], len(rows))
+    assert found == ("hnsw", "99", 3)
+
+
 def test_a_vector_that_half_precision_cannot_tell_from_nothing_has_no_direction(searched: Api) -> None:
     dimensions = searched.admin.get("/vectors/indexes/notes_v1").json()["dimensions"]
     with searched.reader("reader") as reader:

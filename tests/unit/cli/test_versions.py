@@ -28,6 +28,14 @@ def test_a_swap_is_waited_for_and_says_what_the_gate_found(fake, run, job):
     assert "job show j1 --wait" in outcome.out
 
 
+def test_a_swap_that_nothing_vouches_for_says_so(fake, run, job):
+    why = "not judged: the index has texts of 3 rows"
+    gate = {**GATE, "verdict": "not judged", "missed": [why]}
+    fake.answer("POST", SWAP, ACCEPTED, 202)
+    fake.answer("GET", "/vectors/jobs/j1", job("succeeded", result={**RESULT, "gate": gate}, id="j1"))
+    assert why in run("index", "swap", "ix", "--model", "new").out
+
+
 def test_a_rollback_and_the_versions(fake, run, job):
     fake.answer("POST", "/vectors/indexes/ix/rollback", ACCEPTED, 202)
     fake.answer("GET", "/vectors/jobs/j1", job("succeeded", result={**RESULT, "gate": None}, id="j1"))

@@ -29,6 +29,13 @@ def test_without_a_filter_it_is_the_graph_and_its_beam_holds_k() -> None:
     assert choose(None, k=10).ef_search == 30
 
 
+def test_beside_the_graph_of_a_small_index_it_is_scanned_too() -> None:
+    # 0.5 us for a distance, 0.3 for its row: half a millisecond is 625 chunks
+    assert choose(None, chunks=600) == Choice("hnsw", ef_search=30, limit=10, completed=True)
+    assert choose(None, chunks=700) == Choice("hnsw", ef_search=30, limit=10)
+    assert not choose(0.9, chunks=600).completed
+
+
 @pytest.mark.parametrize(
     ("share", "method"),
     [(0.9, "iterative"), (0.5, "iterative"), (0.1, "iterative"), (0.01, "exact"), (0, "exact")],
