@@ -81,6 +81,7 @@ def test_who_asked_is_not_kept_and_a_reader_sees_none_of_it(kept: Api) -> None:
             "chunk_id",
             "question",
             "vector",
+            "model",
             "relevant",
         }
 
