@@ -10,7 +10,7 @@ begin
     'api_key', 'job', 'vector_index', 'index_variant', 'access_role', 'secret', 'safe_view', 'safe_view_base',
     'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal', 'journal_seal', 'audit_entry', 'bucket_dataset',
     'storage_error', 'profile_bucket', 'bucket_folder', 'cache_pin', 'eval_set', 'eval_query', 'eval_truth', 'trial',
-    'model_adapter'
+    'model_adapter', 'index_gate'
   ] loop
     execute format('alter table lakeward.%I enable row level security', relation);
     execute format('drop policy if exists own_part on lakeward.%I', relation);
@@ -84,7 +84,7 @@ begin
     'relation', 'dataset', 'dataset_column', 'profile', 'api_key', 'job', 'vector_index', 'index_variant', 'access_role',
     'safe_view', 'safe_view_base', 'shown_column', 'index_reader', 'tombstone', 'erasure', 'journal',
     'journal_seal', 'audit_entry', 'bucket_dataset', 'storage_error', 'profile_bucket', 'cache_pin',
-    'eval_set', 'eval_query', 'eval_truth', 'trial', 'model_adapter'
+    'eval_set', 'eval_query', 'eval_truth', 'trial', 'model_adapter', 'index_gate'
   ] loop
     execute format(
       'create policy steward_writes on lakeward.%I for all '

@@ -14,23 +14,14 @@ begin
 
   -- row security leaves each reader its own part of these
   grant select on lakeward.deployment, lakeward.relation, lakeward.dataset, lakeward.dataset_column, lakeward.profile,
-    lakeward.binding, lakeward.index_variant, lakeward.access_role, lakeward.safe_view,
+    lakeward.binding, lakeward.vector_index, lakeward.index_variant, lakeward.access_role, lakeward.safe_view,
     lakeward.shown_column, lakeward.index_reader to public;
-  -- what a version was judged by before it became live is the steward's: it names eval sets and others' settings
-  revoke select on lakeward.vector_index from public;
-  execute format(
-    'grant select (%s) on lakeward.vector_index to public',
-    (
-      select string_agg(format('%I', a.attname), ', ' order by a.attnum) from pg_attribute a
-      where a.attrelid = 'lakeward.vector_index'::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'gate'
-    )
-  );
-  execute format('grant select on lakeward.vector_index to %I', steward);
   execute format(
     'grant select on lakeward.api_key, lakeward.job, lakeward.dataset_file, lakeward.rejected_row, '
     'lakeward.safe_view_base, lakeward.tombstone, lakeward.erasure, lakeward.journal, lakeward.journal_seal, '
     'lakeward.audit_entry, lakeward.bucket_dataset, lakeward.storage_error, lakeward.profile_bucket, lakeward.cache_pin, '
-    'lakeward.eval_set, lakeward.eval_query, lakeward.eval_truth, lakeward.trial, lakeward.model_adapter to %I', steward
+    'lakeward.eval_set, lakeward.eval_query, lakeward.eval_truth, lakeward.trial, lakeward.model_adapter, '
+    'lakeward.index_gate to %I', steward
   );
   -- shown_column and index_reader are written by triggers; tombstones, journal and audit by their functions
   execute format(

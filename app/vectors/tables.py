@@ -40,7 +40,6 @@ vector_index = Table(
     Column("table_name", Text(collation="C"), nullable=False, unique=True),
     Column("state", Text, nullable=False, server_default="live"),
     Column("version", Integer, nullable=False, server_default="1"),
-    Column("gate", JSONB),
     Column("retired_at", DateTime(timezone=True)),
     Column("lance", JSONB),
     Column("refresh_policy", Text),

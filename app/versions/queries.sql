@@ -38,7 +38,8 @@ delete from lakeward.vector_index
 where split_part(name, '~', 1) = %(name)s and state = 'retired' and id <> %(keep)s;
 
 -- set_gate --
-update lakeward.vector_index set gate = %(gate)s where id = %(id)s;
+insert into lakeward.index_gate (index_id, gate) values (%(id)s, %(gate)s)
+on conflict (index_id) do update set gate = excluded.gate;
 
 -- retire --
 update lakeward.vector_index set name = name || '~' || version, state = 'retired', retired_at = clock_timestamp()

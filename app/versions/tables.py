@@ -1,10 +1,11 @@
-"""Registered adapters, as SQLAlchemy describes them. Versions of an index are rows of lakeward.vector_index."""
+"""Registered adapters and what versions were judged by; versions of an index are rows of lakeward.vector_index."""
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Identity,
     Integer,
     LargeBinary,
@@ -15,6 +16,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db.metadata import metadata
+
+index_gate = Table(
+    "index_gate",
+    metadata,
+    Column("index_id", BigInteger, ForeignKey("vector_index.id", ondelete="CASCADE"), primary_key=True),
+    Column("gate", JSONB, nullable=False),
+)
 
 model_adapter = Table(
     "model_adapter",

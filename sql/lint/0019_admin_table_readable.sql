@@ -19,7 +19,7 @@ where (
     or n.nspname = 'lakeward' and c.relname in (
       'api_key', 'job', 'dataset_file', 'rejected_row', 'schema_version', 'safe_view_base', 'tombstone', 'erasure',
       'journal', 'journal_seal', 'audit_entry', 'secret', 'bucket_dataset', 'storage_error', 'profile_bucket',
-      'bucket_folder', 'cache_pin', 'eval_set', 'eval_query', 'eval_truth', 'trial', 'model_adapter'
+      'bucket_folder', 'cache_pin', 'eval_set', 'eval_query', 'eval_truth', 'trial', 'model_adapter', 'index_gate'
     )
   )
   and a.privilege_type = 'SELECT'

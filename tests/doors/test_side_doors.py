@@ -136,7 +136,8 @@ def world(api: Api) -> Api:
             file,
         )
         owner.execute(
-            "update lakeward.vector_index set gate = %s", [json.dumps({"quality": {"eval": "zqgate"}})]
+            "insert into lakeward.index_gate select id, %s from lakeward.vector_index",
+            [json.dumps({"quality": {"eval": "zqgate"}})],
         )
         owner.execute(
             'update lakeward.job set args = args || \'{"x": "zqjobargs"}\', error = \'{"detail": "zqjoberror"}\''

@@ -170,7 +170,7 @@ def test_vectors_that_were_kept_before_are_told_their_model(swapping: Api) -> No
         before = owner.execute(known).fetchall()
         assert {model for _, model in before} == {"fake (1, fake)"}
         owner.execute("alter table lakeward.eval_query drop column model")
-        migration = Path(app.__file__).parent.parent / "migrations/versions/0005_questions.sql"
+        migration = Path(app.__file__).parent.parent / "migrations/versions/0005_judging_1_questions.sql"
         owner.execute(migration.read_bytes())
         assert owner.execute(known).fetchall() == before
         rest = "select count(*) from lakeward.eval_query where vector is null and model is not null"

@@ -1,4 +1,4 @@
-"""Questions that are vectors remember the model that made them.
+"""Questions that are vectors remember the model that made them; what the gate found is kept apart from the index.
 
 Revision ID: 0005
 Revises: 0004
@@ -13,10 +13,12 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Run 0005_questions.sql."""
+    """Run 0005_judging_<part>.sql, by name."""
     connection = op.get_bind().connection.driver_connection
     assert connection is not None
-    connection.execute(Path(__file__).with_suffix(".sql").read_text())
+    here = Path(__file__)
+    for part in sorted(here.parent.glob(f"{here.stem}_*.sql")):
+        connection.execute(part.read_text())
 
 
 def downgrade() -> None:
