@@ -157,7 +157,7 @@ CATALOG = [
     "bucket_dataset", "api_key", "job", "vector_index", "index_variant", "schema_version",
     "access_role", "secret", "safe_view", "safe_view_base", "shown_column", "index_reader", "tombstone", "erasure",
     "journal", "journal_seal", "audit_entry", "storage_error", "profile_bucket", "bucket_folder", "cache_pin",
-    "eval_set", "eval_query", "eval_truth", "trial", "model_adapter",
+    "eval_set", "eval_query", "eval_truth", "trial", "model_adapter", "index_gate",
 ]  # fmt: skip
 
 
