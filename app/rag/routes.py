@@ -16,7 +16,7 @@ from app.rag.service import Rag, Retrieved, Step, Token
 from app.settings import Settings
 from app.web.identity import Principal, act_as_profile
 from app.web.parameters import MAX_JSON_BYTES
-from app.web.problems import problem_responses
+from app.web.problems import describe_for, problem_responses
 from app.web.streamed import StreamedResponse
 
 EVENTS = "text/event-stream"
@@ -47,7 +47,7 @@ async def post_rag(
         # whoever goes away ends the model's work
         async with aclosing(rag.steps(scope, principal.profile, data)) as steps:
             # what is refused is refused before the first event
-            yield _Events(await anext(steps), steps)
+            yield _Events(request, await anext(steps), steps)
 
     patience_s = settings.query.client_timeout_ms / 1000
     return StreamedResponse(open_events, media_type=EVENTS, patience_s=patience_s)
@@ -56,7 +56,10 @@ async def post_rag(
 class _Events:
     """The steps as server-sent events."""
 
-    def __init__(self, first: Step, steps: AsyncGenerator[Step, None]) -> None:
+    def __init__(
+        self, request: Request[Any, Any, Any], first: Step, steps: AsyncGenerator[Step, None]
+    ) -> None:
+        self._request = request
         self._first = first
         self._steps = steps
 
@@ -71,7 +74,7 @@ class _Events:
             async for step in self._steps:
                 yield _event(step)
         except LakewardError as exc:
-            yield _write("error", {"code": exc.code, "detail": exc.message})
+            yield _write("error", {"code": exc.code, "detail": describe_for(self._request, exc)})
 
 
 def _event(step: Step) -> bytes:

@@ -3,8 +3,9 @@
 On one graph recall grows with ef_search, and so does time. So on each graph the least ef_search that reaches the target
 is searched for: doubled until it does, then halved between. A larger graph needs a smaller beam; graphs are tried from
 the cheapest on, and the search ends at the first that is no faster than the best so far (measured in turns), or when
-the beam is as small as it gets. What "reaches" means is the lower end of the interval: a config that reached it by luck
-is not offered.
+the beam is as small as it gets. At the end all beams of all these graphs are measured once more, in turns: a machine's
+pace was seen to change by 40% within minutes, which is more than configs differ by. What "reaches" means is the lower
+end of the interval: a config that reached it by luck is not offered.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from app.models.embedders import Embedders
 from app.profiles.models import HnswConfig
 from app.profiles.service import get_profile
 from app.trials.models import Build, Measurement, ProfileOffer, Tuned
+from app.trials.plan import latest_of_each
 from app.trials.trial import Measuring, TrialPlan, list_measured, measuring
 
 #: From the cheapest to build on; the first is what a profile has by default. On 107,525 real texts (20, 300) reaches
@@ -46,7 +48,7 @@ class TunePlan(msgspec.Struct, frozen=True):
 
 
 class Contest(Protocol):
-    """What measures: one config, or two in turns so that their times compare. The graph of `keep` stays built."""
+    """What measures: one config, or several in turns so that their times compare. The graph of `keep` stays built."""
 
     async def measure(self, build: Build, ef_search: int, keep: Build | None) -> Measurement:
         """One config."""
@@ -56,11 +58,22 @@ class Contest(Protocol):
         """Both again, in turns."""
         ...
 
+    async def settle(self) -> list[Measurement]:
+        """All beams that were measured of the graphs that are still there, once more and in turns."""
+        ...
+
 
 async def find_config(
     contest: Contest, target: float, k: int, ladder: Sequence[Build] = LADDER
 ) -> Measurement | None:
     """The fastest measurement that reaches `target`, or None when no config of the ladder does."""
+    best = await _climb(contest, target, k, ladder)
+    reached = [row for row in await contest.settle() if row.recall_low >= target]
+    return min(reached, key=lambda row: row.p50_us, default=best)
+
+
+async def _climb(contest: Contest, target: float, k: int, ladder: Sequence[Build]) -> Measurement | None:
+    """The best as far as it is known: graphs were measured one after another, but for the last two beams."""
     best: Measurement | None = None
     for number, build in enumerate(ladder):
         if best is not None and (number >= FOR_SPEED or best.arm.ef_search <= max(NARROW, k)):
@@ -121,18 +134,26 @@ class _Job:
     async def measure(self, build: Build, ef_search: int, keep: Build | None) -> Measurement:
         row = self._known.get((build, ef_search))
         if row is None:
-            [row] = await self._work.measure([(build, ef_search)], keep)
+            [row] = await self._work.measure([(build, ef_search)], [] if keep is None else [keep])
+            self._known[build, ef_search] = row
         self.done += 1
         await self._context.report(self.done)
         return row
 
     async def race(self, first: Measurement, second: Measurement) -> tuple[Measurement, Measurement]:
-        keep = build_of(first)
         pair = [(build_of(row), row.arm.ef_search) for row in (first, second)]
-        before, after = await self._work.measure(pair, keep)
+        before, after = await self._work.measure(pair)
         self.done += 1
         await self._context.report(self.done)
         return before, after
+
+    async def settle(self) -> list[Measurement]:
+        ascending = sorted(self._known, key=lambda config: config[1])
+        beams = [config for build in self._work.builds for config in ascending if config[0] == build]
+        rows = await self._work.measure(beams)
+        self.done += len(beams)
+        await self._context.report(self.done)
+        return rows
 
 
 async def run_autotune(context: JobContext, embedders: Embedders, plan: TunePlan) -> Tuned:
@@ -146,7 +167,7 @@ async def run_autotune(context: JobContext, embedders: Embedders, plan: TunePlan
     async with measuring(context, embedders, "autotune", work_plan, LADDER) as (work, bench):
         job = _Job(context, work, await list_measured(owner, bench, context.job_id))
         found = await find_config(job, plan.target_recall, plan.k)
-        evidence = await list_measured(owner, bench, context.job_id)
+        evidence = latest_of_each(await list_measured(owner, bench, context.job_id))
     best = found or max(evidence, key=lambda row: (row.recall_low, -row.p50_us))
     config = HnswConfig(m=best.arm.m, ef_construction=best.arm.ef_construction, ef_search=best.arm.ef_search)
     await context.report(job.done, job.done)

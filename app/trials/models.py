@@ -176,7 +176,8 @@ class ProfileOffer(msgspec.Struct, frozen=True):
 class Tuned(msgspec.Struct, frozen=True):
     """What autotune found. When nothing `reached` the target, `config` is the one with the best recall.
 
-    `evidence` is all that was measured for it; `plot` is where the picture of that is.
+    `evidence` is what was measured for it, of each config what was measured last, which is in turns; the journal has
+    all of it. `plot` is where the picture is.
     """
 
     index: str

@@ -16,10 +16,12 @@ LOWEST_TARGET, HIGHEST_TARGET = 0.5, 0.999
 #: 95% of a normal distribution lie within so many standard deviations.
 Z = 1.959964
 MIB = 1024 * 1024
+#: So many graphs of a copy are there at a time: what is measured on them in turns compares.
+GRAPHS = 3
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What a trial takes, in bytes: of memory while a graph is built, of disk for the copy and two graphs."""
+    """What a trial takes, in bytes: of memory while a graph is built, of disk for the copy and GRAPHS graphs."""
 
     memory_bytes: int
     disk_bytes: int
@@ -159,13 +161,14 @@ def plan_interval(recalls: Sequence[float], k: int) -> Interval:
 
 
 def plan_estimate(rows: int, dimensions: int, builds: Sequence[Build]) -> Estimate:
-    """What the largest of the builds takes; they are made one after another, and two are kept.
+    """What the largest of the builds takes; they are made one after another, and GRAPHS are kept.
 
     Memory is pgvector's graph (hnsw.h: an element, its vector, 16 bytes for each of 2m neighbours on the ground and m
     on each floor above, of which a vector has 1 / (m - 1)); disk is the copy and its pages of 8 KB (hnswutils.c).
     """
     memory = max(rows * _graph_bytes(dimensions, build) for build in builds)
-    disk = rows * (2 * dimensions + 60) + 2 * max(rows * _page_bytes(dimensions, build) for build in builds)
+    graphs = sorted(rows * _page_bytes(dimensions, build) for build in builds)[-GRAPHS:]
+    disk = rows * (2 * dimensions + 60) + sum(graphs)
     return Estimate(memory_bytes=round(memory * 1.1), disk_bytes=round(disk * 1.1))
 
 
@@ -190,7 +193,7 @@ def check_room(estimate: Estimate, room: Room) -> None:
 
     Raises:
         InvalidInputError: its graph does not fit the memory it may take.
-        DiskFullError: its copy and two graphs do not fit the disk.
+        DiskFullError: its copy and its graphs do not fit the disk.
     """
     if estimate.memory_bytes > room.memory_bytes:
         raise InvalidInputError(
@@ -199,8 +202,8 @@ def check_room(estimate: Estimate, room: Room) -> None:
         )
     if room.disk_bytes is not None and estimate.disk_bytes > room.disk_bytes:
         raise DiskFullError(
-            f"the copy of the vectors and two graphs of it take {_mib(estimate.disk_bytes)}, and the disk can give "
-            f"{_mib(room.disk_bytes)}"
+            f"the copy of the vectors and up to {GRAPHS} graphs of it take {_mib(estimate.disk_bytes)}, and the disk "
+            f"can give {_mib(room.disk_bytes)}"
         )
 
 
@@ -227,8 +230,9 @@ def _pareto(rows: Sequence[Measurement]) -> Iterator[Measurement]:
 
 
 def latest_of_each(rows: Sequence[Measurement]) -> list[Measurement]:
-    """Of each arm what was measured last."""
-    return list({row.arm: row for row in sorted(rows, key=lambda row: row.id)}.values())
+    """Of each arm what was measured last, the oldest first."""
+    latest = {row.arm: row for row in sorted(rows, key=lambda row: row.id)}
+    return sorted(latest.values(), key=lambda row: row.id)
 
 
 def check_index(index: IndexRow, eval_name: str, eval_index: str) -> None:

@@ -7,6 +7,8 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
+from app.profiles.models import HnswConfig
+from app.trials.labels import place_labels
 from app.trials.models import Measurement
 from app.trials.plan import pick_best
 
@@ -44,8 +46,24 @@ def plan_axis(low: float, high: float, begin: float, end: float, ticks: int = 8)
     return Axis(low=math.floor(low / step + 1e-9) * step, high=low + span, step=step, begin=begin, end=end)
 
 
-def draw_plot(rows: Sequence[Measurement], title: str, subtitle: str, target: float | None = None) -> str:
-    """Each arm a line of its own colour through its beams with their intervals; grey, what nothing is better than."""
+class Tuning(msgspec.Struct, frozen=True):
+    """The recall that an autotune was to reach, and the config that it chose, when one did."""
+
+    target: float
+    chosen: HnswConfig | None = None
+
+    def __post_init__(self) -> None:
+        """The statement sends `chosen` as one JSON object."""
+        if isinstance(self.chosen, dict):
+            msgspec.structs.force_setattr(self, "chosen", msgspec.convert(self.chosen, HnswConfig))
+
+
+def draw_plot(rows: Sequence[Measurement], title: str, subtitle: str, tuning: Tuning | None = None) -> str:
+    """Each arm a line of its own colour through its beams with their intervals; grey, what nothing is better than.
+
+    Of an autotune the target is a line, and the chosen config has a ring.
+    """
+    target = None if tuning is None else tuning.target
     across = plan_axis(0.0, max([row.p50_us / 1000 for row in rows], default=1.0) * 1.04, LEFT, WIDTH - RIGHT)
     low_ends = [row.recall_low for row in rows]
     # a target that all of them reach is in the picture, too, and not on its lower edge
@@ -69,8 +87,12 @@ def draw_plot(rows: Sequence[Measurement], title: str, subtitle: str, target: fl
     if not rows:
         parts.append(f'<text x="{LEFT + 20}" y="{TOP + 30}" fill="#555">nothing measured yet</text>')
     parts += _pareto(rows, across, down)
-    for number, (name, arm) in enumerate(groupby(sorted(rows, key=_by_arm), key=_name)):
+    ordered = sorted(rows, key=_by_arm)
+    for number, (name, arm) in enumerate(groupby(ordered, key=_name)):
         parts += _arm(name, list(arm), number, across, down)
+    parts += _labels(ordered, across, down)
+    if tuning is not None and tuning.chosen is not None:
+        parts += _chosen(rows, tuning.chosen, across, down)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -128,10 +150,38 @@ def _arm(name: str, rows: list[Measurement], number: int, across: Axis, down: Ax
             f"{row.recall_high:.4f}), p50 {row.p50_us / 1000:.2f} ms, p95 {row.p95_us / 1000:.2f} ms"
         )
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"><title>{escape(told)}</title></circle>'
-        yield (
-            f'<text x="{x + 5:.1f}" y="{y + 13:.1f}" font-size="10" fill="{colour}">{row.arm.ef_search}</text>'
-        )
     x, y = WIDTH - RIGHT + 16, TOP + 12 + 20 * number
-    if y < HEIGHT - BOTTOM - 20:
+    if y < HEIGHT - BOTTOM - 46:
         yield f'<line x1="{x}" x2="{x + 22}" y1="{y}" y2="{y}" stroke="{colour}" stroke-width="2"/>'
         yield f'<text x="{x + 30}" y="{y + 4}">{escape(name)}</text>'
+
+
+def _labels(ordered: Sequence[Measurement], across: Axis, down: Axis) -> Iterator[str]:
+    """The beams, where there is room; all are in the titles of the points."""
+    names = list(dict.fromkeys(map(_name, ordered)))
+    points = [(across.place(row.p50_us / 1000), down.place(row.recall)) for row in ordered]
+    boxes = place_labels(points, [str(row.arm.ef_search) for row in ordered])
+    for row, box in zip(ordered, boxes, strict=True):
+        if box is not None:
+            colour = COLOURS[names.index(_name(row)) % len(COLOURS)]
+            yield (
+                f'<text x="{box.left:.1f}" y="{box.bottom - 1:.1f}" font-size="10" fill="{colour}">'
+                f"{row.arm.ef_search}</text>"
+            )
+
+
+def _chosen(rows: Sequence[Measurement], config: HnswConfig, across: Axis, down: Axis) -> Iterator[str]:
+    wanted = (config.m, config.ef_construction, config.ef_search, "halfvec")
+    for row in rows:
+        if (row.arm.m, row.arm.ef_construction, row.arm.ef_search, row.arm.type) == wanted:
+            yield _ring(across.place(row.p50_us / 1000), down.place(row.recall))
+            x, y = WIDTH - RIGHT + 27, HEIGHT - BOTTOM - 30
+            yield _ring(x, y)
+            yield f'<text x="{x + 19}" y="{y + 4}">chosen: ef_search {config.ef_search}</text>'
+
+
+def _ring(x: float, y: float) -> str:
+    return (
+        f'<rect x="{x - 7:.1f}" y="{y - 7:.1f}" width="14" height="14" rx="7" fill="none" stroke="#222" '
+        'stroke-width="1.5"/>'
+    )

@@ -115,9 +115,11 @@ limit %(limit)s;
 -- was_measured --
 select exists (select from lakeward.trial t where t.index_name = %(index)s);
 
--- target --
--- What an autotune was to reach; no row for other jobs.
-select (j.args ->> 'target_recall')::double precision from lakeward.job j
+-- tuning --
+-- What an autotune was to reach, and what it chose; no row for other jobs.
+select (j.args ->> 'target_recall')::double precision as target,
+  case when (j.result ->> 'reached')::boolean then j.result -> 'config' end as chosen
+from lakeward.job j
 where j.id = %(job_id)s::uuid and j.kind = 'autotune';
 
 -- copies --

@@ -27,7 +27,7 @@ from app.trials.models import (
     TrialRequest,
 )
 from app.trials.plan import check_room, latest_of_each, pick_best, plan_arms, plan_estimate, plan_target
-from app.trials.plot import draw_plot
+from app.trials.plot import Tuning, draw_plot
 from app.trials.room import find_room
 from app.trials.statements import count_chunks
 from app.trials.trial import TrialPlan, require_index
@@ -169,16 +169,16 @@ async def plot_trials(scope: Scope, index: str, eval_name: str | None, job: str 
     Raises:
         NotFoundError: no such index, or no measurement of that job.
     """
-    target = None
+    tuning: list[Tuning] = []
     if job is None:
         await require_index(scope, index)
     else:
-        target = await scope.fetch_value(QUERIES["target"], {"job_id": _job_id(job)})
+        tuning = await scope.fetch(Tuning, QUERIES["tuning"], {"job_id": _job_id(job)})
     found = await _measurements(scope, index, present=job is None, eval_name=eval_name, job=job)
     if job is not None and not found:
         raise NotFoundError(f"job {job[:40]!r} has measured nothing of index {index[:60]!r}")
     rows = latest_of_each(_comparable(found))
-    return draw_plot(rows, f"{index}: recall against time", _about(rows), target)
+    return draw_plot(rows, f"{index}: recall against time", _about(rows), next(iter(tuning), None))
 
 
 def _about(rows: list[Measurement]) -> str:

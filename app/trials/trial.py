@@ -1,6 +1,6 @@
 """What a job measures goes to the trial journal row by row; the trial itself: every beam of every arm."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from app.models.embedders import Embedders
 from app.trials.bench import Beam, Bench, Built, Timed, open_bench
 from app.trials.evals import read_questions
 from app.trials.models import Build, Kind, Measurement
-from app.trials.plan import check_name, plan_estimate
+from app.trials.plan import GRAPHS, check_name, plan_estimate
 from app.trials.statements import count_chunks
 from app.trials.truth import get_truth
 from app.vectors.indexing import get_index_row
@@ -55,23 +55,29 @@ class Measuring:
         self._entry = entry
         self._built: dict[int, Built] = {}
 
-    async def build(self, build: Build, keep: Build | None = None) -> Built:
-        """The arm's graph, unless it is there. There are two at most, and that of `keep` stays."""
+    @property
+    def builds(self) -> list[Build]:
+        """The graphs that are there, the oldest first."""
+        return [built.build for built in self._built.values()]
+
+    async def build(self, build: Build, keep: Collection[Build] = ()) -> Built:
+        """The arm's graph, unless it is there. There are GRAPHS at most: the oldest goes that is not to be kept."""
         for built in self._built.values():
             if built.build == build:
                 return built
-        slot = next((s for s in (0, 1) if s not in self._built), None)
+        slot = next((slot for slot in range(GRAPHS) if slot not in self._built), None)
         if slot is None:
-            slot = next(s for s, built in self._built.items() if built.build != keep)
+            slot = next(slot for slot, built in self._built.items() if built.build not in keep)
         self._built.pop(slot, None)
         self._built[slot] = await self._bench.build(build, slot)
         return self._built[slot]
 
     async def measure(
-        self, configs: Sequence[tuple[Build, int]], keep: Build | None = None
+        self, configs: Sequence[tuple[Build, int]], keep: Collection[Build] = ()
     ) -> list[Measurement]:
         """A row of the journal for each graph and beam, appended; all of them measured in turns."""
         k: int = self._entry["k"]
+        keep = [*keep, *(build for build, _ in configs)]
         beams = [Beam(built=await self.build(build, keep), ef_search=beam) for build, beam in configs]
         timed = await self._bench.time(beams, k, self._queries, self._truth)
         rows: list[Measurement] = []
@@ -178,7 +184,11 @@ async def count_vectors(database: Database, table_name: str) -> int:
 
 
 async def run_trial(context: JobContext, embedders: Embedders, plan: TrialPlan) -> list[Measurement]:
-    """Measure every beam of every arm; what this job has measured in an earlier attempt is not measured again."""
+    """Measure every beam of every arm; what this job has measured in an earlier attempt is not measured again.
+
+    As many arms as there may be graphs are taken at a time, and all of their beams in turns: their times compare
+    whatever else the machine does.
+    """
     total = sum(len(beams) + 1 for _, beams in plan.arms)
     await context.report(0, total)
     done = 0
@@ -186,18 +196,23 @@ async def run_trial(context: JobContext, embedders: Embedders, plan: TrialPlan) 
         work,
         bench,
     ):
-        owner = context.database.owner()
-        known = [row.arm for row in await list_measured(owner, bench, context.job_id)]
-        for build, beams in plan.arms:
-            left = [beam for beam in beams if not any(_is(arm, build, beam) for arm in known)]
-            if left:
-                await work.build(build)
-            await context.report(done + 1 + len(beams) - len(left), total)
-            if left:
-                await work.measure([(build, beam) for beam in left])
-            done += 1 + len(beams)
+        known = [row.arm for row in await list_measured(context.database.owner(), bench, context.job_id)]
+        for first in range(0, len(plan.arms), GRAPHS):
+            arms = plan.arms[first : first + GRAPHS]
+            left = {
+                build: [beam for beam in beams if not any(_is(arm, build, beam) for arm in known)]
+                for build, beams in arms
+            }
+            for build, beams in left.items():
+                if beams:
+                    await work.build(build, keep=left)
+                done += 1
+                await context.report(done, total)
+            if any(left.values()):
+                await work.measure([(build, beam) for build, beams in left.items() for beam in beams])
+            done += sum(len(beams) for _, beams in arms)
             await context.report(done, total)
-        return await list_measured(owner, bench, context.job_id)
+        return await list_measured(context.database.owner(), bench, context.job_id)
 
 
 def _is(arm: Any, build: Build, ef_search: int) -> bool:

@@ -118,7 +118,7 @@ async def _complete(
 ) -> list[GraphRecall]:
     """Embed what waits in the version, and build the graphs that it lacks."""
     if await count_pending(owner, version):
-        await index_pending(context.database, embedders, version.name, context.report)
+        await index_pending(context.database, embedders, version.name, context.report, tell=context.tell)
     return await build_graphs(context.database, owner, index, version)
 
 

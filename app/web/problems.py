@@ -88,14 +88,14 @@ def handle_lakeward_error(request: Request[Any, Any, Any], exc: LakewardError) -
     headers = {"WWW-Authenticate": 'Bearer realm="lakeward"'} if exc.status == 401 else {}
     if "retry_after_s" in exc.extra:
         headers["Retry-After"] = str(exc.extra["retry_after_s"])
-    detail = exc.message if _is_admin(request) else exc.for_readers
+    detail = describe_for(request, exc)
     return _respond(_document(exc.code, exc.title, exc.status, detail, **exc.extra), headers)
 
 
-def _is_admin(request: Request[Any, Any, Any]) -> bool:
-    """Whether an admin asks, as itself. Who is refused before it is known who asks, is none."""
+def describe_for(request: Request[Any, Any, Any], exc: LakewardError) -> str:
+    """The error as an admin reads it, and what all others may: those whose key is not known yet, too."""
     principal = request.scope.get("user")
-    return isinstance(principal, Principal) and principal.is_admin
+    return exc.message if isinstance(principal, Principal) and principal.is_admin else exc.for_readers
 
 
 def handle_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -> Response[Any]:

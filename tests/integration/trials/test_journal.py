@@ -110,6 +110,7 @@ def test_the_picture_of_an_autotune_shows_its_target(measured: Api) -> None:
     assert job["state"] == "succeeded", job
     picture = measured.admin.get(job["result"]["plot"]).text
     assert re.search(r">target 0\.85<", picture)
+    assert f">chosen: ef_search {job['result']['config']['ef_search']}<" in picture
     trial = measured.wait(defer(measured, ARM))
     for params in ({"job": trial["id"]}, {}):
         picture = measured.admin.get(TRIALS + "/plot", params=params).text

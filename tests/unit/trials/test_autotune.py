@@ -1,5 +1,7 @@
 """The search for the cheapest config, on graphs that are formulas."""
 
+import msgspec
+
 from app.trials.autotune import LADDER, find_beam, find_config
 from app.trials.models import Build, MeasuredArm, Measurement
 from tests.unit.trials.test_plan import row
@@ -12,11 +14,21 @@ class Graphs:
         self.asked: list[tuple[int, int]] = []
         self.kept: list[int | None] = []
         self.raced: list[tuple[int, int]] = []
+        self.settled_us: dict[int, float] = {}
         self._slowness = slowness
+        self._found: list[Measurement] = []
 
     async def race(self, first: Measurement, second: Measurement) -> tuple[Measurement, Measurement]:
         self.raced.append((first.arm.m, second.arm.m))
         return first, second
+
+    async def settle(self) -> list[Measurement]:
+        """What was measured, with the pace that the machine has now."""
+        self.settled = [
+            msgspec.structs.replace(found, p50_us=self.settled_us.get(found.arm.m, found.p50_us))
+            for found in self._found
+        ]
+        return self.settled
 
     def recall(self, build: Build, ef_search: int) -> float:
         return 1 - 0.8 / (ef_search * (build.m / 16) ** 2) - 0.003
@@ -29,13 +41,8 @@ class Graphs:
         )
         time = (100 + ef_search * 10) * (build.m / 16) ** self._slowness
         found = row(len(self.asked), self.recall(build, ef_search), time)
-        return Measurement(
-            **{
-                **{f: getattr(found, f) for f in found.__struct_fields__},
-                "arm": arm,
-                "recall_low": found.recall,
-            }
-        )
+        self._found.append(msgspec.structs.replace(found, arm=arm, recall_low=found.recall))
+        return self._found[-1]
 
 
 async def test_the_least_beam_of_a_graph_is_found() -> None:
@@ -72,6 +79,15 @@ async def test_a_larger_graph_is_taken_when_it_is_faster() -> None:
     assert found is not None and found.arm.m > 16 and found.recall_low >= 0.99
     # each was measured in turns with the best before it, whose graph stayed
     assert graphs.raced[0] == (16, LADDER[1].m) and set(graphs.kept[-3:]) == {graphs.raced[-1][0]}
+
+
+async def test_what_is_measured_in_turns_decides() -> None:
+    graphs = Graphs(slowness=0.5)
+    graphs.settled_us = {16: 5.0}
+    found = await find_config(graphs, 0.99, 10)
+    # a larger graph was faster when it was measured, at a slower hour; what does not reach the target is not taken
+    assert found is not None and found.arm.m == 16 and found.recall_low >= 0.99
+    assert any(m > 16 for m, _ in graphs.asked)
 
 
 async def test_the_largest_graph_is_not_built_for_speed() -> None:
