@@ -1,6 +1,7 @@
 -- Keeps a question that was asked of an index, when the settings say so (audit.keep_questions), and answers true. They are an
 -- eval set of the index, asked:<index>, so they go with it, and an erasure looks into them as into any other. Who asked is not
--- kept. A question that is there is not kept twice; when there are more than `keep`, the oldest go.
+-- kept. A question that is there is not kept twice; when there are more than `keep`, the oldest go. While an erasure is under way
+-- none is kept: it may name whom the erasure is to forget, and the erasure has looked already.
 -- Only for the service's sessions: a person's own could fill it with anything.
 create or replace function lakeward.keep_question(index_id bigint, question text, keep integer) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -9,7 +10,10 @@ declare
   log_id bigint;
   place bigint;
 begin
-  if session_user <> lakeward.role_of('service') then
+  if session_user <> lakeward.role_of('service') or exists (
+    select from lakeward.erasure e join lakeward.job j on j.id = e.job_id
+    where e.finished_at is null and not e.dry_run and j.state in ('queued', 'running')
+  ) then
     return true;
   end if;
   -- whoever deletes the index or the set waits for this search, so it must not wait for them

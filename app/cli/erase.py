@@ -65,6 +65,7 @@ def _show_dry(erasure: Document) -> None:
             *_chunks(collected["chunks"]),
             ("journal entries", collected["journal_entries"]),
             ("rejected rows", collected["rejected_rows"]),
+            *_said(collected),
             ("shared with others", _kinds(collected["shared"])),
             ("searched for", _kinds(found["scan_before"]["patterns"])),
             ("searched", _extent(found["scan_before"])),
@@ -89,6 +90,7 @@ def _show_receipt(answer: Document) -> None:
             *_chunks(removed["chunks"]),
             ("journal values", removed["journal_payloads"]),
             ("rejected rows", removed["rejected_rows"]),
+            *_said(removed),
             ("unknown keys", removed["unknown_keys"] or None),
             ("rewritten", [item["relation"] for item in receipt["rewritten"]]),
             ("searched for", _kinds(receipt["scan_after"]["patterns"])),
@@ -103,6 +105,11 @@ def _show_receipt(answer: Document) -> None:
     say("not reached:", "bold")
     for place in receipt["not_reached"]:
         say(f"  {place}")
+
+
+def _said(counts: Document) -> list[tuple[str, Any]]:
+    """What was said of the rows elsewhere; receipts of before do not count it."""
+    return [("messages of jobs", counts.get("jobs")), ("questions", counts.get("eval_queries"))]
 
 
 def _chunks(chunks: Document) -> list[tuple[str, Any]]:

@@ -1,5 +1,6 @@
 """The connection pool of one process. A connection is the service login: no right until a scope sets a role."""
 
+import asyncio
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -78,8 +79,15 @@ class borrowed:
         self._pool = pool
 
     async def __aenter__(self) -> Connection:
+        task = asyncio.current_task()
+        asked = 0 if task is None else task.cancelling()
         with translated():
             self._connection = await self._pool.getconn()
+        if task is not None and task.cancelling() > asked:
+            # Python 3.11 forgets a cancellation that comes together with a free connection (wait_for, cpython#86296):
+            # what runs for ever would go on, and whoever waits for its end would wait for ever.
+            await self._pool.putconn(self._connection)
+            raise asyncio.CancelledError
         return self._connection
 
     async def __aexit__(

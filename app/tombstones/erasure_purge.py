@@ -73,6 +73,30 @@ class _Text(msgspec.Struct, frozen=True):
     text: str
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What holds a pattern and is nobody's row: the ids of rejected rows, of finished jobs and of questions."""
+
+    rejected: list[int]
+    jobs: list[str]
+    asked: list[int]
+
+
+async def find_held(owner: Scope, scanner: Scanner) -> Held:
+    """What there is now."""
+    return Held(
+        rejected=await find_rejected(owner, scanner),
+        jobs=await find_jobs(owner, scanner),
+        asked=await find_eval_queries(owner, scanner),
+    )
+
+
+async def blank(transaction: Transaction, held: Held) -> int:
+    """Take the texts away; how many questions went, of those that were still there."""
+    await transaction.execute(QUERIES["blank_rejected"], {"ids": held.rejected})
+    await transaction.execute(QUERIES["blank_jobs"], {"ids": held.jobs})
+    return await transaction.execute(QUERIES["drop_eval_queries"], {"ids": held.asked})
+
+
 async def purge(
     database: Database, row: ErasureRow, keys: Sequence[str], patterns: Sequence[Pattern], step: str
 ) -> Purged:
@@ -83,10 +107,7 @@ async def purge(
         InternalError: a chunk of the subjects is still there.
     """
     owner = database.owner(Actor(principal=row.created_by, source="job:erasure"))
-    scanner = Scanner(patterns)
-    rejected = await find_rejected(owner, scanner)
-    jobs = await find_jobs(owner, scanner)
-    asked = await find_eval_queries(owner, scanner)
+    held = await find_held(owner, Scanner(patterns))
     parameters = {
         "id": row.id,
         "dataset": row.dataset,
@@ -105,9 +126,7 @@ async def purge(
         await _refuse_chunks(transaction, row, indexes, keys)
         partitions = await transaction.fetch_values(QUERIES["subject_partitions"], parameters)
         await transaction.execute(QUERIES["purge_tombstones"], parameters)
-        await transaction.execute(QUERIES["blank_rejected"], {"ids": rejected})
-        await transaction.execute(QUERIES["blank_jobs"], {"ids": jobs})
-        evals = await _purge_evals(transaction, indexes, keys, asked)
+        evals = await blank(transaction, held) + await _forget_relevant(transaction, indexes, keys)
         erased = await transaction.find_one(_Erased, QUERIES["erase_journal"], parameters)
         await transaction.execute(QUERIES["forget_keys"], parameters)
         point = await transaction.find_one(_Point, QUERIES["purge_point"])
@@ -116,8 +135,8 @@ async def purge(
             **msgspec.structs.asdict(tombstoned),
             journal_entries=erased.entries,
             audit_entries=erased.audit_entries,
-            rejected_rows=len(rejected),
-            jobs=len(jobs),
+            rejected_rows=len(held.rejected),
+            jobs=len(held.jobs),
             eval_queries=evals,
             **msgspec.structs.asdict(point),
             rewrite=[
@@ -126,8 +145,8 @@ async def purge(
                 *ALWAYS,
                 *partitions,
                 *(["lakeward.journal_seal"] if erased.entries else []),
-                *(["lakeward.rejected_row"] if rejected else []),
-                *(["lakeward.job"] if jobs else []),
+                *(["lakeward.rejected_row"] if held.rejected else []),
+                *(["lakeward.job"] if held.jobs else []),
                 *(["lakeward.eval_query"] if evals else []),
             ],
         )
@@ -185,15 +204,13 @@ def _vector_bytes(vector: list[float] | None) -> list[bytes]:
         return [np.array(vector, kind).tobytes() for kind in ("<f4", "<f2")]
 
 
-async def _purge_evals(
-    transaction: Transaction, indexes: Sequence[SearchedIndex], keys: Sequence[str], asked: Sequence[int]
+async def _forget_relevant(
+    transaction: Transaction, indexes: Sequence[SearchedIndex], keys: Sequence[str]
 ) -> int:
-    """Eval sets forget the subjects, and trials that have a copy of their vectors end; how many queries that were."""
+    """Eval sets forget the subjects, and trials that have a copy of their vectors end; how many questions that were."""
     names = [index.name for index in indexes]
     await transaction.execute(QUERIES["stop_trials"], {"indexes": names})
-    dropped = await transaction.execute(QUERIES["drop_eval_queries"], {"ids": list(asked)})
-    parameters = {"keys": list(keys), "indexes": names}
-    return dropped + await transaction.execute(QUERIES["forget_relevant"], parameters)
+    return await transaction.execute(QUERIES["forget_relevant"], {"keys": list(keys), "indexes": names})
 
 
 async def find_jobs(owner: Scope, scanner: Scanner) -> list[str]:

@@ -30,7 +30,7 @@ from app.tombstones.erasure_places import (
     scan_places,
 )
 from app.tombstones.erasure_plan import AGAIN, Step, step_before
-from app.tombstones.erasure_purge import find_jobs, find_rejected, purge, remove_uploads
+from app.tombstones.erasure_purge import blank, find_held, purge, remove_uploads
 from app.tombstones.erasure_rewrite import (
     Tick,
     rewrite,
@@ -115,8 +115,12 @@ async def collect_step(work: Work) -> Found:
     if row.dry_run:
         scanner = Scanner(collected.patterns)
         owner = work.database.owner()
-        counts["rejected_rows"] = len(await find_rejected(owner, scanner))
-        counts["jobs"] = len(await find_jobs(owner, scanner))
+        held = await find_held(owner, scanner)
+        counts |= {
+            "rejected_rows": len(held.rejected),
+            "jobs": len(held.jobs),
+            "eval_queries": len(held.asked),
+        }
     return {"collected": counts}
 
 
@@ -240,16 +244,23 @@ RUN: Mapping[Step, Callable[[Work], Awaitable[Found]]] = {
 
 
 async def _begin_again(work: Work, report: ScanReport, uploads: int) -> None:
-    """The next attempt begins at the wait, and rewrites the relations that bytes were found in, too."""
+    """The next attempt begins at the wait, and rewrites the relations that bytes were found in, too.
+
+    Rejected rows, messages and questions that came since the purge are taken away first: rewritten, they would stay.
+    """
+    held = await find_held(work.database.owner(), Scanner(work.working().patterns))
     purged = dict(work.row.found["purged"])
+    purged["rejected_rows"] += len(held.rejected)
+    purged["jobs"] += len(held.jobs)
     left = [
         place.place
         for place in report.places
         if place.place.partition(".")[0] in ("lakeward", "record", "vec", "lake")
     ]
     purged["rewrite"] = list(dict.fromkeys([*purged["rewrite"], *left]))
-    found = Jsonb({"purged": purged, "left": msgspec.to_builtins(report.places), "uploads": uploads})
     async with work.database.owner().begin() as transaction:
+        purged["eval_queries"] += await blank(transaction, held)
+        found = Jsonb({"purged": purged, "left": msgspec.to_builtins(report.places), "uploads": uploads})
         await transaction.execute(
             QUERIES["complete_step"], {"id": work.row.id, "step": step_before(AGAIN), "found": found}
         )

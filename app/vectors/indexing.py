@@ -260,6 +260,7 @@ async def call_fresh(owner: Scope, name: str, *, embedded: bool) -> None:
     """The index's dataset is fresh, unless one of the dataset's own indexes is not; `embedded`: it was just now."""
     named = {"name": name}
     async with owner.begin() as transaction:
+        await transaction.execute(QUERIES["lock_dataset"], named)
         # nobody is making it stale at this moment (sql/30_track_rows.sql), or else it is not called fresh
         fresh = bool(await transaction.fetch_value(QUERIES["lock_staleness"], named))
         for sibling in await transaction.fetch_values(QUERIES["sibling_indexes"], named):

@@ -62,6 +62,13 @@ update lakeward.dataset d set last_embedded_at = i.last_embedded_at,
 from lakeward.vector_index i
 where i.name = %(name)s and d.id = i.relation_id and i.state = 'live';
 
+-- lock_dataset --
+-- First of all: a load has the dataset's row before it makes the dataset stale, and whoever had that lock before this one
+-- would wait for the load, and the load for it.
+select d.id from lakeward.vector_index i
+join lakeward.dataset d on d.id = i.relation_id
+where i.name = %(name)s for no key update of d;
+
 -- lock_staleness --
 -- Whether nobody else is making the index's relation stale, or calling it fresh, until this transaction ends.
 select pg_try_advisory_xact_lock(hashtextextended('lakeward.stale', i.relation_id))

@@ -1,6 +1,7 @@
 """The pool: the session that is warm is given again; what was left in the middle of something is not."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -65,3 +66,28 @@ async def test_who_goes_away_in_the_middle_leaves_no_query_behind(database):
 async def _sleep(pool):
     async with borrowed(pool) as connection:
         await connection.execute("select pg_sleep(77)")
+
+
+async def _work_for_ever(pool):
+    while True:
+        async with borrowed(pool) as connection:
+            await connection.execute("select pg_sleep(0.002)")
+        await asyncio.sleep(0.001)
+
+
+async def test_a_cancellation_that_comes_with_a_connection_is_not_forgotten(database):
+    """Sixteen wait for each other's connections, and are cancelled: all end, and no connection is lost."""
+    pool, draws = database.service().pool, random.Random(1)
+    for _ in range(20):
+        tasks = [asyncio.create_task(_work_for_ever(pool)) for _ in range(16)]
+        await asyncio.sleep(draws.uniform(0.01, 0.03))
+        for task in tasks:
+            task.cancel()
+        ended, left = await asyncio.wait(tasks, timeout=10)
+        for task in left:
+            task.cancel()
+        assert not left and all(task.cancelled() for task in ended)
+    held = [await pool.getconn(timeout=5) for _ in range(pool.max_size)]
+    for connection in held:
+        await pool.putconn(connection)
+    assert len(set(map(id, held))) == pool.max_size

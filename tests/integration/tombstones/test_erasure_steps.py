@@ -234,6 +234,43 @@ async def test_what_else_holds_the_bytes_is_purged_or_named(people: People) -> N
     assert people.find_bytes(*people.own_bytes(WHO)) == set()
 
 
+async def test_what_comes_while_it_works_and_holds_the_bytes_goes_with_the_next_attempt(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody asks for the person by a text that is kept, and loads a broken line, after the rows are purged."""
+    email, *_ = people.own_bytes(WHO)
+    wait = erasure_steps.RUN["wait"]
+
+    async def come_late(work: Any) -> dict[str, Any]:
+        with people.database_admin() as connection:
+            connection.execute(
+                "insert into lakeward.rejected_row (file_id, line, reason, raw) "
+                "select id, 9, 'too few fields', %s from lakeward.dataset_file",
+                [f"x,{email}"],
+            )
+            connection.execute(
+                "with e as (insert into lakeward.eval_set (name, index_id) "
+                "select 'asked:people_v1', id from lakeward.vector_index where name = 'people_v1' returning id) "
+                "insert into lakeward.eval_query (eval_id, question) "
+                "select e.id, q.question from e, (values ('who is ' || %s), ('and who')) q (question)",
+                [email],
+            )
+        return await wait(work)
+
+    erasure_id = await people.ask(str(WHO))
+    with monkeypatch.context() as patched:
+        patched.setitem(erasure_steps.RUN, "wait", come_late)
+        with pytest.raises(UnavailableError, match="eval_query"):
+            await people.run(erasure_id)
+    assert (await people.run(erasure_id)).has_receipt
+    with people.database_admin() as connection:
+        assert connection.execute("select raw from lakeward.rejected_row").fetchall() == [("",)]
+        assert connection.execute("select question from lakeward.eval_query").fetchall() == [("and who",)]
+    removed = (await people.receipt(erasure_id)).receipt["removed"]
+    assert (removed["rejected_rows"], removed["eval_queries"]) == (1, 1)
+    assert people.find_bytes(*people.own_bytes(WHO)) == set()
+
+
 async def test_values_that_others_have_too_are_not_searched_for(people: People) -> None:
     """Another dataset has the same e-mail address: it stays there, and the erasure ends all the same."""
     email, username, *_ = people.own_bytes(WHO)

@@ -1,5 +1,6 @@
 """Refresh by difference: only what came or changed is embedded, by hand or by policy, and stale is what is not yet."""
 
+import asyncio
 import csv
 import inspect
 import io
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from app.db.database import open_database
+from app.vectors.indexing import call_fresh
 from app.vectors.refresh import defer_due
 from tests.integration.api.conftest import Api, api, problem
 
@@ -266,3 +269,30 @@ async def database_of(api: Api) -> Any:
     database = await open_database(api.deployed.service_dsn, api.settings)
     yield database
     await database.close()
+
+
+async def test_a_load_and_the_end_of_a_refresh_do_not_wait_for_each_other(api: Api) -> None:
+    """A load has the dataset's row before its rows make the dataset stale; the end of a refresh needs both as well."""
+    rows = real_rows(12)
+    load(api, "both", rows[:10])
+    api.index("both", "text", name="both_v1")
+    database = await open_database(api.deployed.service_dsn, api.settings)
+    try:
+        with api.deployed.connect("owner") as loading, api.deployed.connect() as watching:
+            loading.execute("begin")
+            loading.execute("update lakeward.dataset set version = version + 1 where name = 'both'")
+            ending = asyncio.create_task(call_fresh(database.owner(), "both_v1", embedded=True))
+            waiting = (
+                "select count(*) from pg_locks where not granted and database = (select oid from pg_database "
+            )
+            waiting += "where datname = current_database()) or not granted and locktype = 'transactionid'"
+            async with asyncio.timeout(10):
+                while watching.execute(waiting).fetchone() == (0,):
+                    await asyncio.sleep(0.02)
+            loading.execute("insert into lake.both (id, text, vendor) values ('late', 'a late row', 'x')")
+            loading.execute("commit")
+            async with asyncio.timeout(10):
+                await ending
+    finally:
+        await database.close()
+    assert manifest(api, "both")["freshness"]["embedding"] == "stale"

@@ -26,6 +26,8 @@ RECEIPT = {
             "chunks": {"people_v1": 4},
             "journal_payloads": 3,
             "rejected_rows": 0,
+            "jobs": 1,
+            "eval_queries": 5,
             "unknown_keys": 0,
         },
         "rewritten": [{"relation": "lake.people", "before": 1, "after": 2}],
@@ -64,7 +66,8 @@ def test_the_receipt_is_printed_for_people(fake, run, job):
         "backups",
     ):
         assert words in outcome.out
-    assert ["lake.people", "4", "0"] in [line.split() for line in outcome.out.splitlines()]
+    lines = [line.split() for line in outcome.out.splitlines()]
+    assert ["lake.people", "4", "0"] in lines and ["questions", "5"] in lines
 
 
 def test_as_json_it_is_the_api_s_own(fake, run, job):

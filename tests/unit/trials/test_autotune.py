@@ -14,13 +14,17 @@ class Graphs:
         self.asked: list[tuple[int, int]] = []
         self.kept: list[int | None] = []
         self.raced: list[tuple[int, int]] = []
+        #: By how much the machine is slower when one is measured alone.
+        self.pace = 1.0
         self.settled_us: dict[int, float] = {}
         self._slowness = slowness
         self._found: list[Measurement] = []
 
     async def race(self, first: Measurement, second: Measurement) -> tuple[Measurement, Measurement]:
         self.raced.append((first.arm.m, second.arm.m))
-        return first, second
+        if self.pace == 1.0:
+            return first, second
+        return first, msgspec.structs.replace(second, p50_us=second.p50_us / self.pace)
 
     async def settle(self) -> list[Measurement]:
         """What was measured, with the pace that the machine has now."""
@@ -39,7 +43,7 @@ class Graphs:
         arm = MeasuredArm(
             m=build.m, ef_construction=build.ef_construction, type="halfvec", ef_search=ef_search
         )
-        time = (100 + ef_search * 10) * (build.m / 16) ** self._slowness
+        time = (100 + ef_search * 10) * (build.m / 16) ** self._slowness * self.pace
         found = row(len(self.asked), self.recall(build, ef_search), time)
         self._found.append(msgspec.structs.replace(found, arm=arm, recall_low=found.recall))
         return self._found[-1]
@@ -70,7 +74,14 @@ async def test_a_graph_that_is_much_slower_already_is_given_up() -> None:
     graphs = Graphs()
     best = row(9, 0.99, 300, m=12)
     assert await find_beam(graphs, LADDER[0], 0.99, 10, best) is None
-    assert len(graphs.asked) == 1 and graphs.kept == [12]
+    assert len(graphs.asked) == 1 and graphs.kept == [12] and graphs.raced == [(12, 16)]
+
+
+async def test_it_is_not_given_up_because_the_machine_is_slower_now() -> None:
+    graphs = Graphs()
+    graphs.pace = 3.0
+    found = await find_beam(graphs, LADDER[0], 0.99, 10, row(9, 0.99, 700, m=12))
+    assert found is not None and graphs.raced != []
 
 
 async def test_a_larger_graph_is_taken_when_it_is_faster() -> None:
