@@ -4,8 +4,9 @@ After it nothing that can be asked knows the subjects; their bytes are still in 
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -154,6 +155,38 @@ async def purge(
         await transaction.execute(QUERIES["complete_step"], {"id": row.id, "step": step, "found": found})
     database.changes.bump()
     return purged
+
+
+async def purge_late(
+    database: Database, row: ErasureRow, keys: Sequence[str], purged: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Take out what came on record of the subjects after the purge, by reads that had begun before; None: nothing did.
+
+    Answers `purged` with that, which is kept in the same transaction: the erasure goes on after the purge.
+    """
+    owner = database.owner(Actor(principal=row.created_by, source="job:erasure"))
+    parameters = {"id": row.id, "dataset": row.dataset, "keys": list(keys)}
+    async with owner.begin() as transaction:
+        partitions = await transaction.fetch_values(QUERIES["subject_partitions"], parameters)
+        if not partitions:
+            return None
+        erased = await transaction.find_one(_Erased, QUERIES["erase_journal"], parameters)
+        point = await transaction.find_one(_Point, QUERIES["purge_point"])
+        assert erased is not None and point is not None
+        if not erased.entries and not erased.audit_entries:
+            # hits of other datasets, whose rows have the same keys
+            return None
+        seals = ["lakeward.journal_seal"] if erased.entries else []
+        late = {
+            **purged,
+            "journal_entries": purged["journal_entries"] + erased.entries,
+            "audit_entries": purged["audit_entries"] + erased.audit_entries,
+            "xid": point.xid,
+            "rewrite": list(dict.fromkeys([*purged["rewrite"], *partitions, *seals])),
+        }
+        found = Jsonb({"purged": late})
+        await transaction.execute(QUERIES["complete_step"], {"id": row.id, "step": "purge", "found": found})
+    return late
 
 
 async def _refuse_chunks(

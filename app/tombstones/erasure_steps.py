@@ -30,7 +30,7 @@ from app.tombstones.erasure_places import (
     scan_places,
 )
 from app.tombstones.erasure_plan import AGAIN, Step, step_before
-from app.tombstones.erasure_purge import blank, find_held, purge, remove_uploads
+from app.tombstones.erasure_purge import blank, find_held, purge, purge_late, remove_uploads
 from app.tombstones.erasure_rewrite import (
     Tick,
     rewrite,
@@ -137,9 +137,12 @@ async def purge_step(work: Work) -> Found:
 
 
 async def wait_step(work: Work) -> Found:
-    """Nobody sees the old rows any more."""
-    xid: str = work.row.found["purged"]["xid"]
-    await wait_for_snapshots(work.database.owner(), xid, work.tick, patience_s=PATIENCE_S)
+    """Nobody sees the old rows any more, and what those who did put on record until then is taken out, too."""
+    purged: Found | None = work.row.found["purged"]
+    keys = work.working().keys
+    while purged is not None:
+        await wait_for_snapshots(work.database.owner(), purged["xid"], work.tick, patience_s=PATIENCE_S)
+        purged = await purge_late(work.database, work.row, keys, purged)
     return {}
 
 
@@ -197,6 +200,10 @@ async def scan_after_step(work: Work) -> Found:
         )
     doors = await ask_doors(work.database, work.row, working.keys)
     if not doors.silent:
+        if await purge_late(work.database, work.row, working.keys, work.row.found["purged"]) is not None:
+            raise UnavailableError(
+                "the erased rows came on record while they were erased; it begins again at the wait"
+            )
         raise InternalError(
             "an erased key is still known; the erasure's `doors` say to whom",
             doors=msgspec.to_builtins(doors),

@@ -271,6 +271,40 @@ async def test_what_comes_while_it_works_and_holds_the_bytes_goes_with_the_next_
     assert people.find_bytes(*people.own_bytes(WHO)) == set()
 
 
+@pytest.mark.parametrize(("step", "attempts"), [("wait", 1), ("turn_over_wal", 2)])
+async def test_a_search_that_began_before_and_is_recorded_afterwards_names_nobody(
+    people: People, monkeypatch: pytest.MonkeyPatch, step: str, attempts: int
+) -> None:
+    """While old snapshots are waited for it is taken out; still later the erasure begins again at the wait."""
+    act = erasure_steps.RUN[step]  # type: ignore[index]
+
+    async def record_late(work: Any) -> dict[str, Any]:
+        async with people.database.owner().begin() as transaction:
+            await transaction.execute(
+                "select lakeward.append_audit('search', 'search', '{people}', 'x', 2, %(hits)s, 1, 'ok')",
+                {"hits": [str(WHO), "7"]},
+            )
+        return await act(work)
+
+    erasure_id = await people.ask(str(WHO))
+    with monkeypatch.context() as patched:
+        patched.setitem(erasure_steps.RUN, step, record_late)
+        if attempts > 1:
+            with pytest.raises(UnavailableError, match="on record"):
+                await people.run(erasure_id)
+        else:
+            await people.run(erasure_id)
+    if attempts > 1:
+        await people.run(erasure_id)
+    receipt = (await people.receipt(erasure_id)).receipt
+    assert receipt["doors"]["audit_hits"] == 0
+    with people.database_admin() as connection:
+        hits = connection.execute(
+            "select hits from lakeward.audit_entry where arguments_sha256 = 'x'"
+        ).fetchall()
+    assert hits == [(["7"],)]
+
+
 async def test_values_that_others_have_too_are_not_searched_for(people: People) -> None:
     """Another dataset has the same e-mail address: it stays there, and the erasure ends all the same."""
     email, username, *_ = people.own_bytes(WHO)
