@@ -145,7 +145,7 @@ async def purge(
                 *(f"vec.{index.name}{part}" for index in indexes for part in ("", "_text", "_pending")),
                 *ALWAYS,
                 *partitions,
-                *(["lakeward.journal_seal"] if erased.entries else []),
+                *_seals(erased),
                 *(["lakeward.rejected_row"] if held.rejected else []),
                 *(["lakeward.job"] if held.jobs else []),
                 *(["lakeward.eval_query"] if evals else []),
@@ -158,11 +158,11 @@ async def purge(
 
 
 async def purge_late(
-    database: Database, row: ErasureRow, keys: Sequence[str], purged: Mapping[str, Any]
+    database: Database, row: ErasureRow, keys: Sequence[str], found: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Take out what came on record of the subjects after the purge, by reads that had begun before; None: nothing did.
 
-    Answers `purged` with that, which is kept in the same transaction: the erasure goes on after the purge.
+    Answers `found` with that, and keeps it in the same transaction: the erasure goes on after the purge.
     """
     owner = database.owner(Actor(principal=row.created_by, source="job:erasure"))
     parameters = {"id": row.id, "dataset": row.dataset, "keys": list(keys)}
@@ -176,17 +176,22 @@ async def purge_late(
         if not erased.entries and not erased.audit_entries:
             # hits of other datasets, whose rows have the same keys
             return None
-        seals = ["lakeward.journal_seal"] if erased.entries else []
+        purged = found["purged"]
         late = {
-            **purged,
             "journal_entries": purged["journal_entries"] + erased.entries,
             "audit_entries": purged["audit_entries"] + erased.audit_entries,
             "xid": point.xid,
-            "rewrite": list(dict.fromkeys([*purged["rewrite"], *partitions, *seals])),
+            "rewrite": list(dict.fromkeys([*purged["rewrite"], *partitions, *_seals(erased)])),
         }
-        found = Jsonb({"purged": late})
-        await transaction.execute(QUERIES["complete_step"], {"id": row.id, "step": "purge", "found": found})
-    return late
+        kept = {**found, "purged": {**purged, **late}}
+        await transaction.execute(
+            QUERIES["complete_step"], {"id": row.id, "step": "purge", "found": Jsonb(kept)}
+        )
+    return kept
+
+
+def _seals(erased: _Erased) -> list[str]:
+    return ["lakeward.journal_seal"] if erased.entries else []
 
 
 async def _refuse_chunks(

@@ -138,11 +138,12 @@ async def purge_step(work: Work) -> Found:
 
 async def wait_step(work: Work) -> Found:
     """Nobody sees the old rows any more, and what those who did put on record until then is taken out, too."""
-    purged: Found | None = work.row.found["purged"]
+    found: Found | None = work.row.found
     keys = work.working().keys
-    while purged is not None:
-        await wait_for_snapshots(work.database.owner(), purged["xid"], work.tick, patience_s=PATIENCE_S)
-        purged = await purge_late(work.database, work.row, keys, purged)
+    while found is not None:
+        xid: str = found["purged"]["xid"]
+        await wait_for_snapshots(work.database.owner(), xid, work.tick, patience_s=PATIENCE_S)
+        found = await purge_late(work.database, work.row, keys, found)
     return {}
 
 
@@ -200,7 +201,8 @@ async def scan_after_step(work: Work) -> Found:
         )
     doors = await ask_doors(work.database, work.row, working.keys)
     if not doors.silent:
-        if await purge_late(work.database, work.row, working.keys, work.row.found["purged"]) is not None:
+        found = work.row.found | {"uploads": uploads}
+        if await purge_late(work.database, work.row, working.keys, found) is not None:
             raise UnavailableError(
                 "the erased rows came on record while they were erased; it begins again at the wait"
             )
@@ -267,10 +269,9 @@ async def _begin_again(work: Work, report: ScanReport, uploads: int) -> None:
     purged["rewrite"] = list(dict.fromkeys([*purged["rewrite"], *left]))
     async with work.database.owner().begin() as transaction:
         purged["eval_queries"] += await blank(transaction, held)
-        found = Jsonb({"purged": purged, "left": msgspec.to_builtins(report.places), "uploads": uploads})
-        await transaction.execute(
-            QUERIES["complete_step"], {"id": work.row.id, "step": step_before(AGAIN), "found": found}
-        )
+        found = {"purged": purged, "left": msgspec.to_builtins(report.places), "uploads": uploads}
+        parameters = {"id": work.row.id, "step": step_before(AGAIN), "found": Jsonb(found)}
+        await transaction.execute(QUERIES["complete_step"], parameters)
 
 
 async def _scan(work: Work) -> ScanReport:

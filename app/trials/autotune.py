@@ -48,9 +48,9 @@ class TunePlan(msgspec.Struct, frozen=True):
 
 
 class Contest(Protocol):
-    """What measures: one config, or several in turns so that their times compare. The graph of `keep` stays built."""
+    """What measures: one config, or several in turns so that their times compare."""
 
-    async def measure(self, build: Build, ef_search: int, keep: Build | None) -> Measurement:
+    async def measure(self, build: Build, ef_search: int) -> Measurement:
         """One config."""
         ...
 
@@ -95,11 +95,10 @@ async def find_beam(
     contest: Contest, build: Build, target: float, k: int, best: Measurement | None = None
 ) -> Measurement | None:
     """The least beam of one graph that reaches the target; None when none does in a time that could be `best`."""
-    keep = None if best is None else build_of(best)
     low, beam = k - 1, max(k, 40)
     found: Measurement | None = None
     while found is None:
-        row = await contest.measure(build, beam, keep)
+        row = await contest.measure(build, beam)
         if row.recall_low >= target:
             found = row
         elif beam == WIDEST or (best is not None and await _is_hopeless(contest, best, row)):
@@ -109,7 +108,7 @@ async def find_beam(
     high = found.arm.ef_search
     while high - low > max(1, round(high * STEP)):
         beam = (low + high) // 2
-        row = await contest.measure(build, beam, keep)
+        row = await contest.measure(build, beam)
         if row.recall_low >= target:
             found, high = row, beam
         else:
@@ -139,10 +138,10 @@ class _Job:
         self._known = {(build_of(row), row.arm.ef_search): row for row in evidence}
         self.done = 0
 
-    async def measure(self, build: Build, ef_search: int, keep: Build | None) -> Measurement:
+    async def measure(self, build: Build, ef_search: int) -> Measurement:
         row = self._known.get((build, ef_search))
         if row is None:
-            [row] = await self._work.measure([(build, ef_search)], [] if keep is None else [keep])
+            [row] = await self._work.measure([(build, ef_search)])
             self._known[build, ef_search] = row
         self.done += 1
         await self._context.report(self.done)
@@ -156,8 +155,9 @@ class _Job:
         return before, after
 
     async def settle(self) -> list[Measurement]:
-        ascending = sorted(self._known, key=lambda config: config[1])
-        beams = [config for build in self._work.builds for config in ascending if config[0] == build]
+        there = self._work.builds
+        ascending = sorted(self._known, key=lambda config: (config[0].m, config[1]))
+        beams = [(build, beam) for build, beam in ascending if build in there]
         rows = await self._work.measure(beams)
         self.done += len(beams)
         await self._context.report(self.done)

@@ -1,6 +1,6 @@
 """What a job measures goes to the trial journal row by row; the trial itself: every beam of every arm."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -57,28 +57,26 @@ class Measuring:
 
     @property
     def builds(self) -> list[Build]:
-        """The graphs that are there, the oldest first."""
+        """The graphs that are there."""
         return [built.build for built in self._built.values()]
 
-    async def build(self, build: Build, keep: Collection[Build] = ()) -> Built:
-        """The arm's graph, unless it is there. There are GRAPHS at most: the oldest goes that is not to be kept."""
-        for built in self._built.values():
-            if built.build == build:
-                return built
-        slot = next((slot for slot in range(GRAPHS) if slot not in self._built), None)
-        if slot is None:
-            slot = next(slot for slot, built in self._built.items() if built.build not in keep)
-        self._built.pop(slot, None)
-        self._built[slot] = await self._bench.build(build, slot)
-        return self._built[slot]
+    async def build(self, build: Build) -> Built:
+        """The arm's graph, unless it is there. There are GRAPHS at most: the one used longest ago makes way."""
+        slot = next((slot for slot, built in self._built.items() if built.build == build), None)
+        if slot is not None:
+            found = self._built.pop(slot)
+        else:
+            free = [slot for slot in range(GRAPHS) if slot not in self._built]
+            slot = free[0] if free else next(iter(self._built))
+            self._built.pop(slot, None)
+            found = await self._bench.build(build, slot)
+        self._built[slot] = found
+        return found
 
-    async def measure(
-        self, configs: Sequence[tuple[Build, int]], keep: Collection[Build] = ()
-    ) -> list[Measurement]:
-        """A row of the journal for each graph and beam, appended; all of them measured in turns."""
+    async def measure(self, configs: Sequence[tuple[Build, int]]) -> list[Measurement]:
+        """A row of the journal for each beam of at most GRAPHS graphs, appended; all of them measured in turns."""
         k: int = self._entry["k"]
-        keep = [*keep, *(build for build, _ in configs)]
-        beams = [Beam(built=await self.build(build, keep), ef_search=beam) for build, beam in configs]
+        beams = [Beam(built=await self.build(build), ef_search=beam) for build, beam in configs]
         timed = await self._bench.time(beams, k, self._queries, self._truth)
         rows: list[Measurement] = []
         for beam, figures in zip(beams, timed, strict=True):
@@ -205,7 +203,7 @@ async def run_trial(context: JobContext, embedders: Embedders, plan: TrialPlan) 
             }
             for build, beams in left.items():
                 if beams:
-                    await work.build(build, keep=left)
+                    await work.build(build)
                 done += 1
                 await context.report(done, total)
             if any(left.values()):

@@ -82,7 +82,7 @@ async def _measure(home: Home, corpus: Corpus) -> tuple[list[Figure], HnswConfig
             Path(f"bench-autotune-{number}.svg").write_text(picture)
         config = tuned[0].config
         found = Arm(m=config.m, ef_construction=config.ef_construction, ef_search=[config.ef_search])
-        # a trial takes the arms in pairs, and the two of a pair in turns
+        # these are few enough to be measured in turns
         rows = await _trial(home, database, [BY_HAND, found, DEFAULT])
     finally:
         await database.close()

@@ -30,6 +30,15 @@ def start_segment(connection: "psycopg.Connection[Any]") -> None:
     connection.execute("checkpoint")
 
 
+def reject(connection: "psycopg.Connection[Any]", line: str) -> None:
+    """A line of a file that could not be loaded, as it is kept."""
+    connection.execute(
+        "insert into lakeward.rejected_row (file_id, line, reason, raw) "
+        "select id, 9, 'too few fields', %s from lakeward.dataset_file",
+        [line],
+    )
+
+
 async def test_an_erasure_leaves_no_byte_and_a_receipt(people: People) -> None:
     values = people.own_bytes(WHO)
     notes = people.rows[WHO - 1]["notes"][-40:]
@@ -190,11 +199,7 @@ async def test_what_else_holds_the_bytes_is_purged_or_named(people: People) -> N
         path.write_text(f"x,{email},y")
     os.utime(old, (time.time() - 3600,) * 2)
     with people.database_admin() as connection:
-        connection.execute(
-            "insert into lakeward.rejected_row (file_id, line, reason, raw) "
-            "select id, 9, 'too few fields', %s from lakeward.dataset_file",
-            [f"x,{email}"],
-        )
+        reject(connection, f"x,{email}")
         connection.execute(
             "with e as (insert into lakeward.eval_set (name, index_id) "
             "select 'asked', id from lakeward.vector_index where name = 'people_v1' returning id) "
@@ -243,11 +248,7 @@ async def test_what_comes_while_it_works_and_holds_the_bytes_goes_with_the_next_
 
     async def come_late(work: Any) -> dict[str, Any]:
         with people.database_admin() as connection:
-            connection.execute(
-                "insert into lakeward.rejected_row (file_id, line, reason, raw) "
-                "select id, 9, 'too few fields', %s from lakeward.dataset_file",
-                [f"x,{email}"],
-            )
+            reject(connection, f"x,{email}")
             connection.execute(
                 "with e as (insert into lakeward.eval_set (name, index_id) "
                 "select 'asked:people_v1', id from lakeward.vector_index where name = 'people_v1' returning id) "

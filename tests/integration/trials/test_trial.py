@@ -53,6 +53,23 @@ def test_each_graph_is_searched_and_not_the_one_beside_it(measured: Api) -> None
         assert recalls[2] < 0.6 < 0.8 < recalls[32], recalls
 
 
+def test_three_arms_at_a_time_are_measured_in_turns(measured: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    together: list[list[tuple[int, int]]] = []
+    time_beams = bench.Bench.time
+
+    async def record(self: Any, beams: Any, *more: Any) -> Any:
+        together.append([(beam.built.build.m, beam.ef_search) for beam in beams])
+        return await time_beams(self, beams, *more)
+
+    monkeypatch.setattr(bench.Bench, "time", record)
+    arms = [{**SMALL, "m": m, "ef_construction": 2 * m, "ef_search": [10, 20]} for m in (2, 4, 8, 16)]
+    rows = journal(measured, run(measured, *arms)["id"])
+    beams = [[(m, beam) for m in group for beam in (10, 20)] for group in ((2, 4, 8), (16,))]
+    assert together == beams and len(rows) == 8
+    recalls = {row["arm"]["m"]: row["recall"] for row in rows if row["arm"]["ef_search"] == 20}
+    assert recalls[2] < recalls[8] <= recalls[16], recalls
+
+
 def test_truth_is_what_an_exact_search_finds(measured: Api) -> None:
     """Asked for itself a chunk is nearest, and what follows is what Postgres finds."""
     with measured.deployed.connect("owner") as owner:

@@ -12,7 +12,6 @@ class Graphs:
 
     def __init__(self, slowness: float = 1.0) -> None:
         self.asked: list[tuple[int, int]] = []
-        self.kept: list[int | None] = []
         self.raced: list[tuple[int, int]] = []
         #: By how much the machine is slower when one is measured alone.
         self.pace = 1.0
@@ -37,8 +36,7 @@ class Graphs:
     def recall(self, build: Build, ef_search: int) -> float:
         return 1 - 0.8 / (ef_search * (build.m / 16) ** 2) - 0.003
 
-    async def measure(self, build: Build, ef_search: int, keep: Build | None) -> Measurement:
-        self.kept.append(keep.m if keep else None)
+    async def measure(self, build: Build, ef_search: int) -> Measurement:
         self.asked.append((build.m, ef_search))
         arm = MeasuredArm(
             m=build.m, ef_construction=build.ef_construction, type="halfvec", ef_search=ef_search
@@ -74,7 +72,7 @@ async def test_a_graph_that_is_much_slower_already_is_given_up() -> None:
     graphs = Graphs()
     best = row(9, 0.99, 300, m=12)
     assert await find_beam(graphs, LADDER[0], 0.99, 10, best) is None
-    assert len(graphs.asked) == 1 and graphs.kept == [12] and graphs.raced == [(12, 16)]
+    assert len(graphs.asked) == 1 and graphs.raced == [(12, 16)]
 
 
 async def test_it_is_not_given_up_because_the_machine_is_slower_now() -> None:
@@ -88,8 +86,8 @@ async def test_a_larger_graph_is_taken_when_it_is_faster() -> None:
     graphs = Graphs(slowness=0.5)
     found = await find_config(graphs, 0.99, 10)
     assert found is not None and found.arm.m > 16 and found.recall_low >= 0.99
-    # each was measured in turns with the best before it, whose graph stayed
-    assert graphs.raced[0] == (16, LADDER[1].m) and set(graphs.kept[-3:]) == {graphs.raced[-1][0]}
+    # each was measured in turns with the best before it
+    assert graphs.raced[0] == (16, LADDER[1].m)
 
 
 async def test_what_is_measured_in_turns_decides() -> None:
