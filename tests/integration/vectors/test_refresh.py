@@ -2,11 +2,9 @@
 
 import asyncio
 import csv
-import inspect
 import io
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +22,14 @@ KEV = DATA / "threat-intel" / "cisa-kev" / "known_exploited_vulnerabilities.json
 
 
 def real_rows(count: int) -> list[dict[str, str]]:
-    """Known exploited vulnerabilities, or where the data is not: the modules of this Python; each with another text."""
+    """Known exploited vulnerabilities, or where the data is not: made-up sentences; each with another text."""
     if KEV.exists():
         entries = json.loads(KEV.read_text())["vulnerabilities"]
         found = [(v["cveID"], v["shortDescription"], v["vendorProject"]) for v in entries]
     else:
-        modules = ((name, sys.modules.get(name)) for name in sorted(sys.stdlib_module_names))
+        # twelve words of 210, with few in common: a graph over near-duplicates may not reach each of them
         found = [
-            (name, (inspect.getdoc(module) or name)[:500], name[0]) for name, module in modules if module
+            (f"r{i}", " ".join(f"w{i * i * j % 211}" for j in range(1, 13)), f"v{i}") for i in range(1, 101)
         ]
     by_text = {text: {"id": key, "text": text, "vendor": vendor} for key, text, vendor in found}
     rows = list(by_text.values())[:count]
