@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 
 from app.errors import SettingsError
+from app.mismatch import explain_error
 
 Provider = Literal["minilm", "ollama", "openai", "fake"]
 #: What answers questions and compares texts is not part of Lakeward: without a server there is none.
@@ -187,7 +188,7 @@ def load_settings(
     try:
         settings = msgspec.convert(raw, Settings, strict=False, dec_hook=_decode_path)
     except msgspec.ValidationError as exc:
-        raise SettingsError(f"lakeward.toml or LAKEWARD_*: {exc}") from exc
+        raise SettingsError(f"lakeward.toml or LAKEWARD_*: {explain_error(exc, Settings)}") from exc
     return _checked(msgspec.structs.replace(settings, home=settings.home.expanduser().absolute()))
 
 

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from app.errors import LakewardError
+from app.mismatch import explain
 from app.web.identity import Principal
 
 log = logging.getLogger(__name__)
@@ -105,19 +106,31 @@ def handle_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -
         return handle_unexpected(request, exc)
     detail = TOO_LARGE if status == 413 else exc.detail
     if isinstance(exc, ValidationException) and isinstance(exc.extra, list) and exc.extra:
-        detail = "; ".join(_describe(item) for item in exc.extra)
+        detail = "; ".join(_describe(item, _parameters(request)) for item in exc.extra)
     return _respond(
         _document(find_code(exc), HTTPStatus(status).phrase, status, detail), dict(exc.headers or {})
     )
 
 
-def _describe(item: Any) -> str:
+def _parameters(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """What the handler that was asked takes: its parameters' types by name, `data` is the body's."""
+    handler = request.scope.get("route_handler")
+    if handler is None:
+        return {}
+    return {name: one.annotation for name, one in handler.parsed_fn_signature.parameters.items()}
+
+
+def _describe(item: Any, parameters: dict[str, Any]) -> str:
+    """One thing that does not fit. Litestar puts where it is in the body, without `data.`, or a parameter's name."""
     if not isinstance(item, dict):
         return str(item)
-    key = item.get("key")
-    if key == "data" and item.get("message") == "'data'":
+    key, message = str(item.get("key") or ""), str(item.get("message"))
+    if key == "data" and message == "'data'":
         return "there is no body: send a JSON object"
-    return f"{key}: {item.get('message')}" if key else str(item.get("message"))
+    name, path = ("data", "" if key == "data" else key) if item.get("source") == "body" else (key, "")
+    if name in parameters:
+        message = explain(message, path, parameters[name])
+    return f"{path or key}: {message}" if key and key != "data" else message
 
 
 def handle_unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[Any]:

@@ -1,6 +1,6 @@
 """`make bench`: every figure beside its peer, as a table and as bench.json. A missed target is said, not failed.
 
-LAKEWARD_BENCH_ONLY=search,http,ingest,embed,quality,start,views,tombstones,trials,peers,refresh,load,profiles,journal,moves,tpch,growth,answers
+LAKEWARD_BENCH_ONLY=search,http,filters,build,ingest,embed,quality,start,views,tombstones,trials,peers,refresh,load,profiles,journal,moves,tpch,growth,answers
 picks some;
 LAKEWARD_BENCH_QUICK=1 measures less.
 """
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from tests.benchmarks import (
     answers,
+    build,
     embed,
     filters,
     growth,
@@ -45,6 +46,7 @@ PARTS = (
     "search",
     "http",
     "filters",
+    "build",
     "ingest",
     "embed",
     "quality",
@@ -63,7 +65,7 @@ PARTS = (
     "answers",
 )
 #: Those that search the index of the corpus.
-ON_CORPUS = {"search", "http", "filters", "tombstones", "trials", "peers", "refresh", "load"}
+ON_CORPUS = {"search", "http", "filters", "build", "tombstones", "trials", "peers", "refresh", "load"}
 PACKAGES = (
     "psycopg",
     "pgvector",
@@ -96,6 +98,9 @@ def main() -> None:
             if "filters" in wanted:
                 _say("searching with filters")
                 figures += filters.measure(home, corpus)
+            if "build" in wanted:
+                _say("building graphs")
+                figures += build.measure(home)
             if "trials" in wanted:
                 _say("tuning")
                 tuning, tuned = trials.measure(home, corpus)

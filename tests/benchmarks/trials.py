@@ -34,7 +34,6 @@ from tests.benchmarks.setup import INDEX
 TARGET, K, EVAL = 0.99, 10, "bench"
 #: Found by hand on these vectors: recall .994.
 BY_HAND = Arm(m=24, ef_construction=200, ef_search=[100])
-DEFAULT = Arm(m=16, ef_construction=80, ef_search=[30, 60, 100, 200])
 
 
 async def _run(database: Database, kind: str, job_id: str) -> dict[str, Any]:
@@ -83,7 +82,7 @@ async def _measure(home: Home, corpus: Corpus) -> tuple[list[Figure], HnswConfig
         config = tuned[0].config
         found = Arm(m=config.m, ef_construction=config.ef_construction, ef_search=[config.ef_search])
         # these are few enough to be measured in turns
-        rows = await _trial(home, database, [BY_HAND, found, DEFAULT])
+        rows = await _trial(home, database, [BY_HAND, found])
     finally:
         await database.close()
     return _figures(tuned, rows, BY_HAND, found), config
@@ -98,7 +97,7 @@ def _figures(tuned: list[Tuned], rows: list[Measurement], by_hand: Arm, found: A
             == (arm.m, arm.ef_construction, arm.ef_search[0])
         )
 
-    ours, theirs, default = row_of(found), row_of(by_hand), row_of(DEFAULT)
+    ours, theirs = row_of(found), row_of(by_hand)
     graphs = len({(row.arm.m, row.arm.ef_construction) for row in tuned[0].evidence})
     figures = [
         Figure(
@@ -113,16 +112,6 @@ def _figures(tuned: list[Tuned], rows: list[Measurement], by_hand: Arm, found: A
             note=f"found m {ours.arm.m}, ef_construction {ours.arm.ef_construction}, ef_search {ours.arm.ef_search} in "
             f"{len(tuned[0].evidence)} measurements of {graphs} graphs; "
             "peer: m 24, ef_construction 200, ef_search 100, found by hand; in turns",
-        ),
-        Figure(
-            name="HNSW build, m 16, ef_construction 80",
-            ours=f"{default.vectors / default.build_s:,.0f} vectors/s",
-            peer="",
-            value=default.vectors / default.build_s,
-            unit="vectors/s",
-            relation=">=",
-            target=3000,
-            note=f"{default.vectors:,} halfvecs, {default.bytes / 2**20:,.0f} MB",
         ),
     ]
     if len(tuned) > 1:

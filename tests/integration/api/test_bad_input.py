@@ -103,13 +103,21 @@ def test_a_bad_slug_is_refused(api: Api, slug: str) -> None:
         ({"query": "x", "vector": [1.0]}, "either query"),
         ({"vector": [0.0] * 384}, "zero"),
         ({"vector": [1e30] * 384}, "every component"),
-        ({"query": "x", "qyery": "y"}, "qyery"),
-        ({"query": "x", "mode": "psychic"}, "mode"),
+        ({"query": "x", "qyery": "y"}, "there is no field 'qyery'; did you mean 'query'?"),
+        (
+            {"query": "x", "mode": "psychic"},
+            "mode: Invalid enum value 'psychic'; it is one of 'hybrid', 'text', 'vector'",
+        ),
     ],
 )
 def test_bad_searches(searchable: Api, body: dict[str, object], words: str) -> None:
     answer = searchable.admin.post("/vectors/profile/reader/search", json={"index": "rows_v1", **body})
     assert words in problem(answer, 400, "invalid_input")["detail"]
+
+
+def test_a_choice_in_the_address_is_named(searchable: Api) -> None:
+    answer = searchable.admin.get("/vectors/jobs", params={"state": "slow"})
+    assert "it is one of" in problem(answer, 400, "invalid_input")["detail"]
 
 
 def test_vectors_that_do_not_fit(searchable: Api) -> None:
