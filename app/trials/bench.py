@@ -190,8 +190,8 @@ async def open_bench(
         NotFoundError: the index is deleted.
     """
     name = statements.copy_name(job_id)
-    memory = estimate.memory_bytes + 8 * 1024 * 1024
-    async with building(database, lock=f"lakeward.{name}", memory_bytes=memory) as connection:
+    lock = f"lakeward.{name}"
+    async with building(database, lock=lock, memory_bytes=estimate.memory_bytes) as connection:
         await connection.execute(
             # a worker that was killed leaves a build that nobody waits for; the server looks, and ends it
             "select set_config('client_connection_check_interval', '2s', false), "

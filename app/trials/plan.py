@@ -8,7 +8,7 @@ import msgspec
 from app.errors import DiskFullError, InvalidInputError, NotFoundError
 from app.trials.models import Arm, AutotuneRequest, Build, EvalQuery, Measurement, Metric, TrialRequest, Type
 from app.vectors.models import IndexRow
-from app.vectors.plan import MAX_QUERY_CHARACTERS, plan_vector
+from app.vectors.plan import MAX_QUERY_CHARACTERS, VECTOR_HEADER_BYTES, plan_graph_memory, plan_vector
 
 MAX_MEASUREMENTS = 500
 #: The highest and lowest recall that can be asked for: 1 would need an interval without a width.
@@ -163,24 +163,17 @@ def plan_interval(recalls: Sequence[float], k: int) -> Interval:
 def plan_estimate(rows: int, dimensions: int, builds: Sequence[Build]) -> Estimate:
     """What the largest of the builds takes; they are made one after another, and GRAPHS are kept.
 
-    Memory is pgvector's graph (hnsw.h: an element, its vector, 16 bytes for each of 2m neighbours on the ground and m
-    on each floor above, of which a vector has 1 / (m - 1)); disk is the copy and its pages of 8 KB (hnswutils.c).
+    Disk is the copy and its pages of 8 KB (hnswutils.c), with a tenth to spare.
     """
-    memory = max(rows * _graph_bytes(dimensions, build) for build in builds)
+    memory = max(plan_graph_memory(rows, _vector_bytes(dimensions, build.type), build.m) for build in builds)
     graphs = sorted(rows * _page_bytes(dimensions, build) for build in builds)[-GRAPHS:]
     disk = rows * (2 * dimensions + 60) + sum(graphs)
-    return Estimate(memory_bytes=round(memory * 1.1), disk_bytes=round(disk * 1.1))
+    return Estimate(memory_bytes=memory, disk_bytes=round(disk * 1.1))
 
 
 def _vector_bytes(dimensions: int, type_: Type) -> int:
-    return {"halfvec": 8 + 2 * dimensions, "vector": 8 + 4 * dimensions, "binary": 8 + dimensions // 8 + 1}[
-        type_
-    ]
-
-
-def _graph_bytes(dimensions: int, build: Build) -> float:
-    links = 2 * build.m + build.m / max(build.m - 1, 1)
-    return _vector_bytes(dimensions, build.type) + 160 + 16 * links
+    components = {"halfvec": 2 * dimensions, "vector": 4 * dimensions, "binary": dimensions // 8 + 1}
+    return VECTOR_HEADER_BYTES + components[type_]
 
 
 def _page_bytes(dimensions: int, build: Build) -> float:

@@ -15,12 +15,11 @@ from app.lance.indexes import LanceIndexes
 from app.vectors.copies import CopyTarget, activate_copy
 from app.vectors.measure import K, measure_recall
 from app.vectors.models import Activation, ActivationFailure, Recall, VariantConfig, Warmed
+from app.vectors.plan import VECTOR_HEADER_BYTES, plan_graph_memory
 from app.vectors.statements import hnsw_name, table
 from app.vectors.variants import drop_unasked
 
 QUERIES = load_queries(__file__)
-#: Bytes of graph per vector beside its components, at m = 16 (reference: 8 KB page layout), with a fifth to spare.
-GRAPH_BYTES_PER_LINK = 24
 #: A graph that reaches less than this share of the vectors would keep hits from searches.
 REACHABLE = 0.95
 _PHYSICAL_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -134,7 +133,8 @@ async def _build(database: Database, owner: Scope, target: Target, variant_id: i
     """Build the variant's HNSW index unless it is there and valid; whether it was built."""
     name = hnsw_name(target.table_name, variant_id)
     rows = await owner.fetch_value(sql.SQL("select count(*) from {}").format(table(target.table_name)))
-    memory = min(rows * (2 * target.dimensions + target.m * GRAPH_BYTES_PER_LINK), _PHYSICAL_BYTES // 8)
+    wanted = plan_graph_memory(rows, VECTOR_HEADER_BYTES + 2 * target.dimensions, target.m)
+    memory = min(wanted, _PHYSICAL_BYTES // 8)
     started = time.perf_counter()
     async with building(database, lock=f"lakeward.variant.{variant_id}", memory_bytes=memory) as connection:
         found = await owner.fetch_value(

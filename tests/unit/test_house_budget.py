@@ -128,7 +128,6 @@ UNTESTED = {
     "profiles/routes.py",
     "profiles/service.py",
     "tombstones/bucket.py",
-    "vectors/activation.py",
     "vectors/plan.py",
     "vectors/routes.py",
     "vectors/service.py",
