@@ -82,9 +82,30 @@ class Home:
             server.stop("immediate")
 
 
-@pytest.fixture
-def home() -> Iterator[Home]:
+@pytest.fixture(scope="module")
+def stopped() -> Iterator[Path]:
+    """A home that was up once and was stopped in order: initdb and the migrations are others' tests, and 4 s."""
     path = Path(tempfile.mkdtemp(prefix="lwf"))
+    home = Home(path)
+    try:
+        home.up()
+        assert home.process is not None
+        home.process.terminate()
+        home.process.wait()
+        server = find_running(path)
+        if server is not None:
+            server.stop("fast")
+        yield path
+    finally:
+        home.stop()
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def home(stopped: Path) -> Iterator[Home]:
+    path = Path(tempfile.mkdtemp(prefix="lwf"))
+    # with its owners: as root the server runs as somebody else
+    subprocess.run(["cp", "-a", f"{stopped}/.", str(path)], check=True)
     home = Home(path)
     yield home
     home.stop()

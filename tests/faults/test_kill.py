@@ -12,7 +12,7 @@ import httpx
 
 from tests.faults.conftest import Home, wait_for_job
 
-ROWS = 60_000
+ROWS = 30_000
 CSV = "id,text\n" + "\n".join(f"{n},row number{n} of w{n % 900} and w{n % 77}" for n in range(ROWS))
 LEFTOVERS = (
     "select relname from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = 'lake'"
