@@ -12,6 +12,7 @@ _STEP = re.compile(r"\[(?:\d+|\.\.\.)\]|[^.\[\]]+")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`$")
 #: More names than that are no help.
 LISTED = 20
+LONGEST = 60
 
 
 def explain(message: str, path: str, kind: Any) -> str:
@@ -26,8 +27,10 @@ def explain(message: str, path: str, kind: Any) -> str:
     if unknown is None:
         return _listed(message, "it is one of", [repr(value) for one in found for value in _values(one)])
     names = [field.encode_name for one in found for field in getattr(one, "fields", ())]
-    said = f"there is no field '{unknown[1]}'"
-    near = difflib.get_close_matches(unknown[1], names, n=1)
+    # a name may be as long as a body, and a comparison takes as long
+    asked = unknown[1] if len(unknown[1]) <= LONGEST else f"{unknown[1][:LONGEST]}…"
+    said = f"there is no field '{asked}'"
+    near = difflib.get_close_matches(asked, names, n=1)
     return f"{said}; did you mean '{near[0]}'?" if near else _listed(said, "there are", names)
 
 

@@ -44,6 +44,7 @@ def explained(raw: Any) -> str:
         ({"arms": [{"efforts": {"a": 3}}]}, "arms[0].efforts[...]: Invalid enum value 3; it is one of 1, 2"),
         ({"indx": "a"}, "there is no field 'indx'; did you mean 'index'?"),
         ({"arms": [{}, {"weight": 1}]}, "arms[1]: there is no field 'weight'; there are kind, efforts"),
+        ({"x" * 2_000_000: 1}, f"there is no field '{'x' * 60}…'; there are index, arms, named"),
         ({"index": 1}, "index: Expected `str`, got `int`"),
     ],
 )
