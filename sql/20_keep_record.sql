@@ -15,6 +15,7 @@ begin
         allowed.new := null;
       when 'audit_entry' then
         allowed.hits := case when new.hits <@ old.hits then new.hits else old.hits end;
+        allowed.model := case when new.model is null then null else old.model end;
       when 'journal_seal' then
         allowed.salts := new.salts;
     end case;

@@ -1,6 +1,7 @@
 -- Records one read or call, and answers true: where a read is made to depend on that, a read that cannot be recorded does
 -- not happen. Everybody may call it: it records the caller, never somebody else. The app names the door; a person's own
--- session is the door psql, whatever it says.
+-- session is the door psql, whatever it says, and says nothing else that is a text of its own: what is on record stays, and
+-- an erasure must be able to take a person out of it.
 create or replace function lakeward.append_audit(
   door text, operation text, relations text[], arguments_sha256 text, rows bigint, hits text[],
   duration_ms double precision, outcome text
@@ -24,6 +25,21 @@ begin
       nullif(said ->> 'request_id', '')
     );
     return true;
+  end if;
+  if append_audit.operation <> 'select' and not exists (
+      select from lakeward.vector_index i where append_audit.operation in ('search ' || i.name, 'similar ' || i.name)
+    )
+    or exists (
+      select from unnest(append_audit.relations) said (name)
+      where not exists (select from lakeward.relation r where r.name = said.name)
+    )
+    or append_audit.arguments_sha256 !~ '^[0-9a-f]{64}$' or append_audit.outcome <> 'ok'
+    or append_audit.rows < 0 or append_audit.duration_ms < 0 or append_audit.duration_ms = 'NaN'
+    or array_ndims(append_audit.hits) > 1 or octet_length(append_audit.hits::text) > 1000000
+  then
+    raise insufficient_privilege using
+      message = 'append_audit records what a search or a select has read, and no words of its caller''s',
+      hint = 'lakeward.search() and a select are on record by themselves.';
   end if;
   select * into strict who from lakeward.acting();
   insert into lakeward.audit_entry (

@@ -31,6 +31,7 @@ def bootstrap(connection: Connection) -> Deployment:
         _ensure_roles(connection, deployment)
         _ensure_schemas(connection, deployment)
         _ensure_maintenance(connection, deployment)
+        _ensure_locks(connection, deployment)
     except psycopg.errors.InsufficientPrivilege as exc:
         raise UnavailableError(
             f"cannot prepare the database: {exc.diag.message_primary}; migrate as a superuser, or as a role "
@@ -159,6 +160,30 @@ def _ensure_maintenance(connection: Connection, deployment: Deployment) -> None:
         owner = sql.Identifier(deployment.owner_role)
         connection.execute(sql.SQL("grant pg_checkpoint to {} with inherit true, set false").format(owner))
         connection.execute(sql.SQL("grant execute on function pg_switch_wal() to {}").format(owner))
+
+
+def _ensure_locks(connection: Connection, deployment: Deployment) -> None:
+    """Nobody but our own roles takes advisory locks or makes large objects, where a superuser migrates.
+
+    A few million locks leave nobody any, and the app's own locks could be held by who guesses their numbers; what is in
+    a large object is out of an erasure's reach. Elsewhere sessions with such locks are ended (end_idle_logins).
+    """
+    if not _is_superuser(connection):
+        return
+    row = connection.execute(
+        "select string_agg(p.oid::regprocedure::text, ', ') from pg_proc p "
+        "where p.pronamespace = 'pg_catalog'::regnamespace and (p.proname ~ '^pg_(try_)?advisory_(xact_)?lock' "
+        "or p.proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_put', 'lowrite'))"
+    ).fetchone()
+    assert row is not None
+    functions = sql.SQL(str(row[0]))
+    ours = [deployment.owner_role, deployment.gate_role, deployment.steward_role, deployment.service_role]
+    connection.execute(sql.SQL("revoke execute on function {} from public").format(functions))
+    connection.execute(
+        sql.SQL("grant execute on function {} to {}").format(
+            functions, sql.SQL(", ").join(map(sql.Identifier, ours))
+        )
+    )
 
 
 def _ensure_usage(connection: Connection, ext_schema: str) -> None:

@@ -39,6 +39,8 @@ def open_target(settings: Settings) -> Target:
         ).fetchone()
         if found is None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(EMBEDDED_DATABASE)))
+        # logins belong to the whole server: what one left in another database, no erasure would look at
+        connection.execute("revoke connect, temporary on database postgres, template1 from public")
     return Target(admin_dsn=server.admin_dsn(EMBEDDED_DATABASE), server=server)
 
 

@@ -68,8 +68,14 @@ def _from_sqlstate(exc: psycopg.Error, sqlstate: str) -> errors.LakewardError:
         return kind(message)
     if sqlstate == "53200" and "max_locks_per_transaction" in str(exc.diag.message_hint or ""):
         return errors.ConflictError(
-            "this change makes more views anew than Postgres can lock at once, so nothing was changed; "
-            "raise max_locks_per_transaction of the server"
+            "Postgres has no lock left for this, so nothing was done: it makes more views anew than can be locked at "
+            "once, or a session holds very many; raise max_locks_per_transaction of the server, or end that session"
+        )
+    if sqlstate == "54000" and "Notify" in str(exc.diag.source_function or ""):
+        return errors.UnavailableError(
+            "Postgres' queue of notifications is full, so nothing was changed; try again in a minute, when the session "
+            "that keeps it was ended",
+            retry_after_s=RETRY_AFTER_S,
         )
     if sqlstate == "54000":
         # pg_class keeps the rights to a table in one row of a page: about 2,400 roles (row is too big)

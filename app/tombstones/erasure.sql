@@ -137,6 +137,28 @@ update lakeward.job set
   error = case when error is not null then jsonb_build_object('code', error ->> 'code', 'message', 'erased') end
 where id = any(%(ids)s::uuid[]);
 
+-- audit_models --
+-- What callers said they are, in X-Lakehouse-Model.
+select distinct model as id, model as text from lakeward.audit_entry where model is not null;
+
+-- audit_hits --
+-- What people's own sessions said that they read: such a session may say anything (lakeward.append_audit).
+select id, unnest(hits) as text from lakeward.audit_entry where door = 'psql' and cardinality(hits) > 0;
+
+-- blank_audit --
+with erasing as materialized (select set_config('lakeward.erasing', 'on', true) as said)
+update lakeward.audit_entry a set
+  model = case when a.model <> all(%(models)s::text[]) then a.model end,
+  hits = case when a.hits is not null then array(
+    select h.hit from unnest(a.hits) with ordinality h (hit, place) where h.hit <> all(%(hits)s::text[]) order by h.place
+  ) end
+from erasing
+where erasing.said = 'on' and (a.model = any(%(models)s::text[]) or a.door = 'psql' and a.hits && %(hits)s::text[]);
+
+-- audit_partitions --
+select distinct a.tableoid::regclass::text from lakeward.audit_entry a
+where a.model = any(%(models)s::text[]) or a.door = 'psql' and a.hits && %(hits)s::text[];
+
 -- eval_queries --
 -- Questions that somebody gave; those that are parts of rows are read from the chunks, and gone with them.
 select id, coalesce(question, '') as text, vector from lakeward.eval_query

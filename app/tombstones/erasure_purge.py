@@ -4,12 +4,11 @@ After it nothing that can be asked knows the subjects; their bytes are still in 
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -17,8 +16,9 @@ from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Actor, Scope, Transaction
 from app.errors import ConflictError, InternalError
+from app.tombstones.erasure_held import blank, find_held
 from app.tombstones.erasure_models import ErasureRow, SearchedIndex
-from app.tombstones.scan import Pattern, Scanner, TextScan, scan_files
+from app.tombstones.scan import Pattern, Scanner, scan_files
 
 QUERIES = load_queries(__file__, "erasure.sql")
 #: Uploads that no job waits for and that are younger may be in use by a load that is running.
@@ -63,41 +63,6 @@ class _Point(msgspec.Struct, frozen=True):
     at: str
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    id: int
-    text: str
-    vector: list[float] | None
-
-
-class _Text(msgspec.Struct, frozen=True):
-    id: str | int
-    text: str
-
-
-class Held(msgspec.Struct, frozen=True):
-    """What holds a pattern and is nobody's row: the ids of rejected rows, of finished jobs and of questions."""
-
-    rejected: list[int]
-    jobs: list[str]
-    asked: list[int]
-
-
-async def find_held(owner: Scope, scanner: Scanner) -> Held:
-    """What there is now."""
-    return Held(
-        rejected=await find_rejected(owner, scanner),
-        jobs=await find_jobs(owner, scanner),
-        asked=await find_eval_queries(owner, scanner),
-    )
-
-
-async def blank(transaction: Transaction, held: Held) -> int:
-    """Take the texts away; how many questions went, of those that were still there."""
-    await transaction.execute(QUERIES["blank_rejected"], {"ids": held.rejected})
-    await transaction.execute(QUERIES["blank_jobs"], {"ids": held.jobs})
-    return await transaction.execute(QUERIES["drop_eval_queries"], {"ids": held.asked})
-
-
 async def purge(
     database: Database, row: ErasureRow, keys: Sequence[str], patterns: Sequence[Pattern], step: str
 ) -> Purged:
@@ -126,6 +91,8 @@ async def purge(
         indexes = await transaction.fetch_all(SearchedIndex, QUERIES["indexes_over"], parameters)
         await _refuse_chunks(transaction, row, indexes, keys)
         partitions = await transaction.fetch_values(QUERIES["subject_partitions"], parameters)
+        said = {"models": held.models, "hits": held.hits}
+        partitions += await transaction.fetch_values(QUERIES["audit_partitions"], said)
         await transaction.execute(QUERIES["purge_tombstones"], parameters)
         evals = await blank(transaction, held) + await _forget_relevant(transaction, indexes, keys)
         erased = await transaction.find_one(_Erased, QUERIES["erase_journal"], parameters)
@@ -207,41 +174,6 @@ async def _refuse_chunks(
             raise InternalError(f"{left} chunks of the erased rows are still in index {index.name!r}")
 
 
-async def find_rejected(owner: Scope, scanner: Scanner) -> list[int]:
-    """Rejected rows, of any file, that hold one of the patterns."""
-    found: list[int] = []
-    after = 0
-    async with owner.begin() as transaction:
-        while rows := await transaction.fetch_all(_Text, QUERIES["rejected_rows"], {"after": after}):
-            found += [int(row.id) for row in _holding(scanner, rows)]
-            after = int(rows[-1].id)
-    return found
-
-
-async def find_eval_queries(owner: Scope, scanner: Scanner) -> list[int]:
-    """Questions of eval sets whose text or vector holds one of the patterns."""
-    scan, found, after = TextScan(scanner), [], 0
-    async with owner.begin() as transaction:
-        while rows := await transaction.fetch_all(_Asked, QUERIES["eval_queries"], {"after": after}):
-            after = rows[-1].id
-            for row in rows:
-                before = scan.found.total()
-                for piece in (row.text.encode(), *_vector_bytes(row.vector)):
-                    scan.add(piece + b"\0")
-                scan.flush()
-                if scan.found.total() > before:
-                    found.append(row.id)
-    return found
-
-
-def _vector_bytes(vector: list[float] | None) -> list[bytes]:
-    """As it lies in the table, and as the index would keep it."""
-    if vector is None:
-        return []
-    with np.errstate(over="ignore"):
-        return [np.array(vector, kind).tobytes() for kind in ("<f4", "<f2")]
-
-
 async def _forget_relevant(
     transaction: Transaction, indexes: Sequence[SearchedIndex], keys: Sequence[str]
 ) -> int:
@@ -249,24 +181,6 @@ async def _forget_relevant(
     names = [index.name for index in indexes]
     await transaction.execute(QUERIES["stop_trials"], {"indexes": names})
     return await transaction.execute(QUERIES["forget_relevant"], {"keys": list(keys), "indexes": names})
-
-
-async def find_jobs(owner: Scope, scanner: Scanner) -> list[str]:
-    """Finished jobs whose arguments, error or result hold one of the patterns."""
-    async with owner.begin() as transaction:
-        rows = await transaction.fetch_all(_Text, QUERIES["job_texts"])
-    return [str(row.id) for row in _holding(scanner, rows)]
-
-
-def _holding(scanner: Scanner, rows: Iterable[_Text]) -> list[_Text]:
-    scan, holding = TextScan(scanner), []
-    for row in rows:
-        before = scan.found.total()
-        scan.add(row.text.encode() + b"\0")
-        scan.flush()
-        if scan.found.total() > before:
-            holding.append(row)
-    return holding
 
 
 async def remove_uploads(owner: Scope, uploads: Path, patterns: Sequence[Pattern]) -> int:

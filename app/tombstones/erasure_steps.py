@@ -20,6 +20,7 @@ from app.lance.sync import erase as erase_copies
 from app.settings import Settings
 from app.tombstones.erasure_collect import collect
 from app.tombstones.erasure_doors import ask_doors
+from app.tombstones.erasure_held import blank, find_held
 from app.tombstones.erasure_models import ErasureRow, ScanReport
 from app.tombstones.erasure_places import (
     Cluster,
@@ -30,7 +31,7 @@ from app.tombstones.erasure_places import (
     scan_places,
 )
 from app.tombstones.erasure_plan import AGAIN, Step, step_before
-from app.tombstones.erasure_purge import blank, find_held, purge, purge_late, remove_uploads
+from app.tombstones.erasure_purge import purge, purge_late, remove_uploads
 from app.tombstones.erasure_rewrite import (
     Tick,
     rewrite,

@@ -16,6 +16,7 @@ NEVER_REACHED = (
     "backups of the database and of its machine",
     "memory, swap and the operating system's page cache",
     "blocks of removed files that the file system or the disk keeps",
+    "other databases of the server",
 )
 
 

@@ -328,6 +328,8 @@ async def test_a_reader_cannot_cause_a_finding(connection, shared_world):
     await connection.execute("reset role")
     if not shared_world.deployed.cluster.is_superuser():
         pytest.skip("only a superuser can take another's session")
+    # as it is where no superuser migrates
+    await connection.execute("grant execute on function lo_create(oid) to public")
     await connection.execute(sql.SQL("set local session authorization {}").format(login))
     for name in (f"login_{shared_world.alpha}", shared_world.alpha):
         role = sql.Identifier(name)

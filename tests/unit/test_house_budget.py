@@ -36,6 +36,7 @@ TESTED_AS = {
     "tombstones/erasure_collect.py": "integration/tombstones/test_erasure_steps.py",
     "tombstones/erasure_doors.py": "integration/tombstones/test_erasure_steps.py",
     "tombstones/erasure_places.py": "integration/tombstones/test_erasure_steps.py",
+    "tombstones/erasure_held.py": "integration/tombstones/test_erasure_steps.py",
     "tombstones/erasure_purge.py": "integration/tombstones/test_erasure_steps.py",
     "tombstones/erasure_service.py": "integration/tombstones/test_erasure_routes.py",
     "tombstones/erasure_tasks.py": "faults/test_erasure.py",

@@ -5,7 +5,8 @@ import pytest
 
 from app.db.scope import Actor
 
-AUDIT = "select lakeward.append_audit(%s, %s, %s, 'abc', 2, '{1,2}', 1.5, 'ok')"
+SHA = "a" * 64
+AUDIT = f"select lakeward.append_audit(%s, %s, %s, '{SHA}', 2, '{{1,2}}', 1.5, 'ok')"
 FORGED = Actor(principal="somebody", profile="beta", model="m", source="api", request_id="r9")
 
 
@@ -29,7 +30,7 @@ async def test_the_app_records_whom_it_acts_for(database, world, rows):
 async def test_a_person_in_psql_is_recorded_under_the_own_name_alone(logged_in, rows):
     with logged_in("alpha") as connection:
         forge(connection)
-        connection.execute(AUDIT, ["rest", "search", ["people"]])
+        connection.execute(AUDIT, ["rest", "select", ["people"]])
         login = connection.info.user
     (entry,) = rows("select * from lakeward.audit_entry")
     assert (entry["principal"], entry["login"], entry["profile"], entry["door"]) == (
@@ -39,6 +40,30 @@ async def test_a_person_in_psql_is_recorded_under_the_own_name_alone(logged_in, 
         "psql",
     )
     assert entry["model"] is None and entry["request_id"] is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "'psql', 'somebody''s words', '{people}', null, 1, '{1}', 1, 'ok'",
+        "'psql', 'search nothing_v1', '{people}', null, 1, '{1}', 1, 'ok'",
+        "'psql', 'select', '{people,words}', null, 1, '{1}', 1, 'ok'",
+        "'psql', 'select', '{people}', 'words', 1, '{1}', 1, 'ok'",
+        "'psql', 'select', '{people}', null, 1, '{1}', 1, 'words'",
+        "'psql', 'select', '{people}', null, -1, '{1}', 1, 'ok'",
+        "'psql', 'select', '{people}', null, 1, '{1}', 'NaN', 'ok'",
+        "'psql', 'select', '{people}', null, 1, '{{1},{2}}', 1, 'ok'",
+        "'psql', 'select', '{people}', null, 1, array[repeat('x', 2000000)], 1, 'ok'",
+    ],
+)
+async def test_a_person_in_psql_puts_no_words_of_its_own_on_record(logged_in, rows, said):
+    """The record stays; what anybody could write there, an erasure could not take out."""
+    with (
+        logged_in("alpha") as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="no words"),
+    ):
+        connection.execute(f"select lakeward.append_audit({said})")
+    assert rows("select * from lakeward.audit_entry") == []
 
 
 @pytest.mark.parametrize(

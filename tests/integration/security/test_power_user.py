@@ -34,6 +34,9 @@ LEFTOVERS = [
 
 @pytest.mark.parametrize("statement", LEFTOVERS)
 async def test_leftovers_stop_nothing_and_go_with_their_reader(database, world, statement):
+    with world.deployed.connect() as admin:
+        # as it is where no superuser migrates
+        admin.execute("grant execute on function lo_create(oid) to public")
     with logged_in(world, "alpha") as connection:
         connection.execute(statement.format(beta=world.beta))
     await verify(database.owner())
@@ -163,6 +166,52 @@ async def test_who_sits_in_a_transaction_is_ended_by_the_worker(database, world)
         assert await end_idle_users(database, timedelta(minutes=1), timedelta(seconds=0.01)) == 1
         with pytest.raises(psycopg.OperationalError):
             new.execute("select 1")
+
+
+SHARED = [
+    "select pg_advisory_lock(1)",
+    "select pg_try_advisory_xact_lock_shared(1, 2)",
+    "select lo_create(0)",
+    "select lo_from_bytea(0, 'x')",
+]
+
+
+@pytest.mark.parametrize("statement", SHARED)
+def test_what_all_share_is_not_a_readers_to_hold(world, statement):
+    """Locks of which there are so many, and a place for bytes that no dataset has."""
+    with logged_in(world, "alpha") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement)
+
+
+async def test_where_that_cannot_be_helped_who_holds_a_lock_is_ended(database, world):
+    with world.deployed.connect() as admin:
+        admin.execute("grant execute on function pg_advisory_lock(bigint) to public")
+    with logged_in(world, "alpha") as holder, logged_in(world, "alpha") as other:
+        holder.execute("select pg_advisory_lock(1)")
+        assert await end_idle_users(database) == 1
+        with pytest.raises(psycopg.OperationalError):
+            holder.execute("select 1")
+        assert other.execute("select 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "sitting", ["select count(*) from {hits}", "select content from vec.people_note_text"]
+)
+async def test_who_sits_on_an_index_keeps_its_binding_from_going_no_longer(database, world, sitting):
+    with logged_in(world, "alpha") as sitter, logged_in(world, "beta") as other:
+        (hits,) = sitter.execute(
+            "select oid::regclass::text from pg_class "
+            "where relname like 'hits\\_%' and has_table_privilege(oid, 'select')"
+        ).fetchone()
+        sitter.execute("set idle_in_transaction_session_timeout = 0")
+        sitter.execute(f"begin; {sitting.format(hits=hits)}")
+        other.execute("begin; select * from orders")
+        async with database.steward().begin() as transaction:
+            await transaction.execute("set local lock_timeout = '2s'")
+            await transaction.execute("delete from lakeward.binding where profile_id = 'alpha'")
+        with pytest.raises(psycopg.OperationalError):
+            sitter.execute("select 1")
+        assert other.execute("select count(*) from orders").fetchone() == (1,)
 
 
 def test_a_reader_may_create_nowhere(world):

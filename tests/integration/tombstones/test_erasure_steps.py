@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from app.db.scope import Actor
 from app.errors import ConflictError, InvalidInputError, UnavailableError
 from app.tombstones import erasure_steps
 from app.tombstones.receipt import hash_receipt
@@ -270,6 +271,30 @@ async def test_what_comes_while_it_works_and_holds_the_bytes_goes_with_the_next_
     removed = (await people.receipt(erasure_id)).receipt["removed"]
     assert (removed["rejected_rows"], removed["eval_queries"]) == (1, 1)
     assert people.find_bytes(*people.own_bytes(WHO)) == set()
+
+
+async def test_what_callers_put_on_record_of_themselves_is_taken_out(people: People) -> None:
+    """A model's name is the caller's to say, and so is what a person's own session says that it has read."""
+    email, *_ = people.own_bytes(WHO)
+    actor = Actor(principal="key", profile="raw", model=f"model of {email}", source="api")
+    async with people.database.owner(actor).begin() as transaction:
+        await transaction.execute(
+            "select lakeward.append_audit('rest', 'search people_v1', '{people}', null, 1, '{7}', 1, 'ok')"
+        )
+    with people.database_admin() as connection:
+        # as append_audit writes it for a login
+        connection.execute(
+            "insert into lakeward.audit_entry (principal, login, door, operation, relations, hits, outcome) "
+            "values ('u', 'u', 'psql', 'search people_v1', '{people}', array['7', 'so ' || %s], 'ok')",
+            [email],
+        )
+    assert (await people.erase(str(WHO))).has_receipt
+    with people.database_admin() as connection:
+        kept = connection.execute(
+            "select model, hits from lakeward.audit_entry where hits is not null order by id"
+        )
+        assert kept.fetchall() == [(None, ["7"]), (None, ["7"])]
+    assert people.find_bytes(email) == set()
 
 
 @pytest.mark.parametrize(("step", "attempts"), [("wait", 1), ("turn_over_wal", 2)])
