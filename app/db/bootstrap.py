@@ -163,22 +163,24 @@ def _ensure_maintenance(connection: Connection, deployment: Deployment) -> None:
 
 
 def _ensure_locks(connection: Connection, deployment: Deployment) -> None:
-    """Nobody but our own roles takes advisory locks or makes large objects, where a superuser migrates.
+    """Nobody but our own roles takes advisory locks or makes large objects, where a superuser migrates or saw to it.
 
     A few million locks leave nobody any, and the app's own locks could be held by who guesses their numbers; what is in
     a large object is out of an erasure's reach. Elsewhere sessions with such locks are ended (end_idle_logins).
     """
-    if not _is_superuser(connection):
-        return
     row = connection.execute(
-        "select string_agg(p.oid::regprocedure::text, ', ') from pg_proc p "
+        "select string_agg(p.oid::regprocedure::text, ', '), "
+        "bool_and(has_function_privilege(p.oid, 'execute with grant option')) from pg_proc p "
         "where p.pronamespace = 'pg_catalog'::regnamespace and (p.proname ~ '^pg_(try_)?advisory_(xact_)?lock' "
         "or p.proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_open', 'lo_put', 'lowrite'))"
     ).fetchone()
     assert row is not None
-    functions = sql.SQL(str(row[0]))
+    functions, granting = sql.SQL(str(row[0])), row[1]
+    if not granting:
+        return
     ours = [deployment.owner_role, deployment.gate_role, deployment.steward_role, deployment.service_role]
-    connection.execute(sql.SQL("revoke execute on function {} from public").format(functions))
+    if _is_superuser(connection):
+        connection.execute(sql.SQL("revoke execute on function {} from public").format(functions))
     connection.execute(
         sql.SQL("grant execute on function {} to {}").format(
             functions, sql.SQL(", ").join(map(sql.Identifier, ours))

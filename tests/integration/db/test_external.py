@@ -181,3 +181,28 @@ def test_the_login_of_initdb_is_no_superuser(owned: str):
         ).fetchone()
         assert found == (False, True, False)
         assert connection.info.parameter_status("server_encoding") == "UTF8"
+
+
+def test_what_all_share_is_closed_to_readers_and_open_to_the_service(owned: str, home: Path):
+    migrating = start("migrate", owned, home, PGPASSWORD=PASSWORD)
+    said, _ = migrating.communicate(timeout=60)
+    assert migrating.returncode == 0, said
+    credentials = find_credentials(home)
+    assert credentials is not None
+    with psycopg.connect(owned, password=PASSWORD) as connection:
+        for function in (
+            "pg_advisory_lock(bigint)",
+            "pg_try_advisory_xact_lock_shared(int, int)",
+            "lo_create(oid)",
+        ):
+            held = connection.execute(
+                "select has_function_privilege('public', %(f)s, 'execute'), "
+                "has_function_privilege(%(service)s, %(f)s, 'execute')",
+                {"f": function, "service": credentials.user},
+            ).fetchone()
+            assert held == (False, True), function
+        public = connection.execute(
+            "select datname from pg_database cross join aclexplode(coalesce(datacl, acldefault('d', datdba))) a "
+            "where a.grantee = 0 and a.privilege_type = 'CONNECT' and datname in ('postgres', 'template1')"
+        ).fetchall()
+        assert public == []
