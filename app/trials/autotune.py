@@ -19,7 +19,7 @@ from app.profiles.models import HnswConfig
 from app.profiles.service import get_profile
 from app.trials.models import Build, Measurement, ProfileOffer, Tuned
 from app.trials.plan import latest_of_each
-from app.trials.trial import Measuring, TrialPlan, list_measured, measuring
+from app.trials.trial import Measuring, TrialPlan, measuring
 
 #: From the cheapest to build on; the first is what a profile has by default. On 107,525 real texts (20, 300) reaches
 #: .9928 in 1.97 ms where (24, 200) takes 2.10 for .9932 and (16, 400) 2.30 for .9931: links cost each step, care in
@@ -170,12 +170,11 @@ async def run_autotune(context: JobContext, embedders: Embedders, plan: TunePlan
     Raises:
         NotFoundError: the index, the eval set or the profile is gone.
     """
-    owner = context.database.owner()
     work_plan = TrialPlan(index=plan.index, eval=plan.eval, k=plan.k, arms=[], principal=plan.principal)
-    async with measuring(context, embedders, "autotune", work_plan, LADDER) as (work, bench):
-        job = _Job(context, work, await list_measured(owner, bench, context.job_id))
+    async with measuring(context, embedders, "autotune", work_plan, LADDER) as work:
+        job = _Job(context, work, await work.list_measured())
         found = await find_config(job, plan.target_recall, plan.k)
-        evidence = latest_of_each(await list_measured(owner, bench, context.job_id))
+        evidence = latest_of_each(await work.list_measured())
     best = found or max(evidence, key=lambda row: (row.recall_low, -row.p50_us))
     config = HnswConfig(m=best.arm.m, ef_construction=best.arm.ef_construction, ef_search=best.arm.ef_search)
     await context.report(job.done, job.done)

@@ -37,7 +37,8 @@ class EvalId(msgspec.Struct, frozen=True):
 class Question(msgspec.Struct, frozen=True):
     """A row of lakeward.eval_query: exactly one of chunk, text and vector is there.
 
-    `model` is the one that a vector was made by, as name_model says it; None: that is not known.
+    `model` is the one that a vector was made by, as name_model says it; None: that is not known. `set_version` is that
+    of the whole set.
     """
 
     id: int
@@ -46,17 +47,20 @@ class Question(msgspec.Struct, frozen=True):
     vector: list[float] | None
     relevant: list[str]
     model: str | None
+    set_version: str
 
 
 class Questions(msgspec.Struct, frozen=True):
     """The questions that can be asked now, and their vectors in the same order, as an index compares them.
 
     A question that was a part of a chunk which is gone is not among them, nor a vector of a model that the index has
-    not now: under another model it says nothing. It is asked again when the index has that model again.
+    not now: under another model it says nothing. It is asked again when the index has that model again. `version` is
+    the set's when they were read.
     """
 
     questions: list[Question]
     vectors: Vectors
+    version: str
 
 
 async def create_eval(scope: Scope, request: EvalRequest) -> EvalSet:
@@ -243,9 +247,8 @@ async def read_questions(owner: Scope, embedders: Embedders, index: IndexRow, na
     if words:
         await _embed(embedders, index, words, vectors)
     # what is compared is half precision, so that is what truth is about
-    return Questions(
-        questions=asked, vectors=vectors.clip(-MAX_HALF, MAX_HALF).astype(np.float16).astype(np.float32)
-    )
+    halves = vectors.clip(-MAX_HALF, MAX_HALF).astype(np.float16)
+    return Questions(questions=asked, vectors=halves.astype(np.float32), version=asked[0].set_version)
 
 
 def name_model(index: IndexRow) -> str:

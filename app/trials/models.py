@@ -45,13 +45,17 @@ class AutogenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EvalSet(msgspec.Struct, frozen=True):
-    """An eval set; `generated` of its queries are parts of rows, `judged` have rows that are known to be relevant."""
+    """An eval set; `generated` of its queries are parts of rows, `judged` have rows that are known to be relevant.
+
+    Its `version` changes when a question comes or goes. What was measured with different versions does not compare.
+    """
 
     name: str
     index: str
     queries: int
     generated: int
     judged: int
+    version: str
     created_by: str
     created_at: datetime
 
@@ -121,7 +125,8 @@ class MeasuredArm(msgspec.Struct, frozen=True):
 class Measurement(msgspec.Struct, frozen=True):
     """A row of the trial journal. `recall_low` and `recall_high` are the ends of its 95% interval.
 
-    `model_name` and `model_version` are those of the index's version that was measured.
+    `model_name` and `model_version` are those of the index's version that was measured, `eval_version` is that of the
+    eval set; None: it was measured when that was not kept.
     Times are microseconds of single searches, one after another, from Lakeward to Postgres and back.
     """
 
@@ -129,6 +134,7 @@ class Measurement(msgspec.Struct, frozen=True):
     job_id: str
     kind: Kind
     eval: str
+    eval_version: str | None
     arm: MeasuredArm
     k: int
     queries: int

@@ -38,7 +38,8 @@ select exists (
 -- evals --
 -- By name; keyset by name.
 select e.name, i.name as index, e.created_by, e.created_at, count(q.id) as queries,
-  count(q.chunk_id) as generated, count(q.id) filter (where q.relevant <> '{}') as judged
+  count(q.chunk_id) as generated, count(q.id) filter (where q.relevant <> '{}') as judged,
+  count(q.id) || '/' || coalesce(max(q.id), 0) || '/' || coalesce(sum(q.id), 0) as version
 from lakeward.eval_set e
 join lakeward.vector_index i on i.id = e.index_id
 left join lakeward.eval_query q on q.eval_id = e.id
@@ -57,8 +58,11 @@ where e.name = %(name)s;
 delete from lakeward.eval_set where name = %(name)s;
 
 -- questions --
--- Owner. In a fixed order.
-select q.id, q.chunk_id, q.question, q.vector, q.relevant, q.model from lakeward.eval_query q
+-- Owner. In a fixed order. The set's version changes when a question comes or goes: ids are given once, and what is asked by
+-- one is never changed.
+select q.id, q.chunk_id, q.question, q.vector, q.relevant, q.model,
+  count(*) over () || '/' || max(q.id) over () || '/' || sum(q.id) over () as set_version
+from lakeward.eval_query q
 where q.eval_id = %(eval_id)s order by q.id;
 
 -- truths --
@@ -80,22 +84,31 @@ on conflict (query_id) do update set
 -- Owner.
 insert into lakeward.trial (
   job_id, kind, index_id, index_name, eval_name, model_name, model_version, version, vectors, m, ef_construction, type,
-  ef_search, k, queries, recall, recall_low, recall_high, p50_us, p95_us, p99_us, build_s, bytes, measured_by
+  ef_search, k, queries, recall, recall_low, recall_high, p50_us, p95_us, p99_us, build_s, bytes, measured_by, eval_version
 ) values (
   %(job_id)s::uuid, %(kind)s, %(index_id)s, %(index_name)s, %(eval_name)s, %(model_name)s, %(model_version)s, %(version)s,
   %(vectors)s, %(m)s, %(ef_construction)s, %(type)s, %(ef_search)s, %(k)s, %(queries)s, %(recall)s, %(recall_low)s,
-  %(recall_high)s, %(p50_us)s, %(p95_us)s, %(p99_us)s, %(build_s)s, %(bytes)s, %(measured_by)s
+  %(recall_high)s, %(p50_us)s, %(p95_us)s, %(p99_us)s, %(build_s)s, %(bytes)s, %(measured_by)s, %(eval_version)s
 )
 returning id;
 
 -- measurements --
 -- The journal of an index by its name, whatever became of it, newest first; keyset by id. `present`: only what was
--- measured under the live version's model, by this index and not by one of that name which was deleted before.
-select t.id, t.job_id::text, t.kind, t.eval_name as eval,
+-- measured under the live version's model, by this index and not by one of that name which was deleted before; and of an
+-- eval set that is there only what was asked as it would be now.
+with asked as (
+  select e.name, count(q.id) || '/' || coalesce(max(q.id), 0) || '/' || coalesce(sum(q.id), 0) as version
+  from lakeward.eval_set e
+  left join lakeward.eval_query q on q.eval_id = e.id
+  where %(present)s and e.name in (select d.eval_name from lakeward.trial d where d.index_name = %(index)s)
+  group by e.id
+)
+select t.id, t.job_id::text, t.kind, t.eval_name as eval, t.eval_version,
   jsonb_build_object('m', t.m, 'ef_construction', t.ef_construction, 'type', t.type, 'ef_search', t.ef_search) as arm,
   t.k, t.queries, t.vectors, t.model_name, t.model_version, t.recall, t.recall_low, t.recall_high, t.p50_us, t.p95_us,
   t.p99_us, t.build_s, t.bytes, t.measured_at
 from lakeward.trial t
+left join asked a on a.name = t.eval_name
 where t.index_name = %(index)s
   and (%(index_id)s::bigint is null or t.index_id = %(index_id)s)
   and (not %(present)s or exists (
@@ -104,7 +117,7 @@ where t.index_name = %(index)s
     left join lakeward.vector_index f on split_part(f.name, '~', 1) = i.name and f.version = 1
     where i.name = %(index)s and i.model_name = t.model_name and i.model_version = t.model_version
       and (f.id is null or t.index_id >= f.id)
-  ))
+  ) and t.eval_version = coalesce(a.version, t.eval_version))
   and (%(eval)s::text is null or t.eval_name = %(eval)s)
   and (%(k)s::integer is null or t.k = %(k)s)
   and (%(job_id)s::uuid is null or t.job_id = %(job_id)s::uuid)

@@ -146,7 +146,8 @@ async def find_best(
 ) -> Best:
     """The best of what was measured with one eval set and one k: those asked for, else those of the last measurement.
 
-    Of an arm that was measured more than once the last counts, and only what the index's present model made.
+    Of an arm that was measured more than once the last counts, and only what the index's present model made. With an
+    eval set that is there only what was measured when it had the questions that it has now.
 
     Raises:
         NotFoundError: no such index.
@@ -192,12 +193,15 @@ def _about(rows: list[Measurement]) -> str:
 
 
 def _comparable(rows: list[Measurement]) -> list[Measurement]:
-    """Those that were asked the same, for as many hits, under the same model as the newest."""
+    """Those that were asked the same, for as many hits, under the same model as the newest.
+
+    Of the same version of a set fewer questions are asked when texts that they are parts of are gone.
+    """
     return [row for row in rows if _kind(row) == _kind(rows[0])]
 
 
-def _kind(row: Measurement) -> tuple[str, int, str, str]:
-    return row.eval, row.k, row.model_name, row.model_version
+def _kind(row: Measurement) -> tuple[str | int | None, ...]:
+    return row.eval, row.eval_version, row.queries, row.k, row.model_name, row.model_version
 
 
 async def _measurements(

@@ -84,6 +84,7 @@ trial = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("measured_by", Text, nullable=False, server_default=""),
     Column("measured_at", DateTime(timezone=True), nullable=False, server_default=NOW),
+    Column("eval_version", Text),
     CheckConstraint("kind in ('trial', 'autotune')", name="kind_check"),
     CheckConstraint("type in ('halfvec', 'vector', 'binary')", name="type_check"),
     Index("trial_index_id_id_idx", "index_id", "id"),

@@ -83,8 +83,27 @@ class Measuring:
             async with self._owner.begin() as transaction:
                 entry = {**self._entry, **_figures(beam.built, beam.ef_search, figures)}
                 row_id = await transaction.fetch_value(QUERIES["append_trial"], entry)
-            rows += await list_measured(self._owner, self._bench, self._entry["job_id"], row_id)
+            rows += await self.list_measured(row_id)
         return rows
+
+    async def list_measured(self, row_id: int | None = None) -> list[Measurement]:
+        """What the job has measured here, oldest first; with `row_id` that row alone.
+
+        An earlier attempt of the job may have measured the version of the index that was live before, or asked what the
+        eval set had before: that is not the same.
+        """
+        parameters = {
+            "index": self._bench.index.name,
+            "index_id": self._bench.index.id,
+            "present": False,
+            "eval": None,
+            "k": None,
+            "job_id": self._entry["job_id"],
+            "before": None if row_id is None else row_id + 1,
+            "limit": 100_000 if row_id is None else 1,
+        }
+        rows = await self._owner.fetch(Measurement, QUERIES["measurements"], parameters)
+        return [row for row in rows[::-1] if row.eval_version == self._entry["eval_version"]]
 
 
 def _figures(built: Built, ef_search: int, timed: Timed) -> dict[str, Any]:
@@ -112,31 +131,10 @@ async def require_index(scope: Scope, name: str) -> IndexRow:
     return await get_index_row(scope, name)
 
 
-async def list_measured(
-    owner: Scope, bench: Bench, job_id: str, row_id: int | None = None
-) -> list[Measurement]:
-    """What a job has measured of the bench's version of the index, oldest first; with `row_id` that row alone.
-
-    An earlier attempt of the job may have measured the version that was live before: that is not the same.
-    """
-    parameters = {
-        "index": bench.index.name,
-        "index_id": bench.index.id,
-        "present": False,
-        "eval": None,
-        "k": None,
-        "job_id": job_id,
-        "before": None if row_id is None else row_id + 1,
-        "limit": 100_000 if row_id is None else 1,
-    }
-    rows = await owner.fetch(Measurement, QUERIES["measurements"], parameters)
-    return rows[::-1]
-
-
 @asynccontextmanager
 async def measuring(
     context: JobContext, embedders: Embedders, kind: Kind, plan: "TrialPlan", builds: Sequence[Build]
-) -> AsyncIterator[tuple[Measuring, Bench]]:
+) -> AsyncIterator[Measuring]:
     """Questions embedded, vectors copied, truth known: ready to measure for the job of `context`.
 
     Raises:
@@ -169,10 +167,11 @@ async def measuring(
             "vectors": bench.vectors,
             "k": plan.k,
             "queries": len(questions.questions),
+            "eval_version": questions.version,
             "measured_by": plan.principal,
         }
         queries = [HalfVector(vector) for vector in questions.vectors]
-        yield Measuring(owner, bench, queries, truth, entry), bench
+        yield Measuring(owner, bench, queries, truth, entry)
 
 
 async def count_vectors(database: Database, table_name: str) -> int:
@@ -190,11 +189,8 @@ async def run_trial(context: JobContext, embedders: Embedders, plan: TrialPlan) 
     total = sum(len(beams) + 1 for _, beams in plan.arms)
     await context.report(0, total)
     done = 0
-    async with measuring(context, embedders, "trial", plan, [build for build, _ in plan.arms]) as (
-        work,
-        bench,
-    ):
-        known = [row.arm for row in await list_measured(context.database.owner(), bench, context.job_id)]
+    async with measuring(context, embedders, "trial", plan, [build for build, _ in plan.arms]) as work:
+        known = [row.arm for row in await work.list_measured()]
         for first in range(0, len(plan.arms), GRAPHS):
             arms = plan.arms[first : first + GRAPHS]
             left = {
@@ -210,7 +206,7 @@ async def run_trial(context: JobContext, embedders: Embedders, plan: TrialPlan) 
                 await work.measure([(build, beam) for build, beams in left.items() for beam in beams])
             done += sum(len(beams) for _, beams in arms)
             await context.report(done, total)
-        return await list_measured(context.database.owner(), bench, context.job_id)
+        return await work.list_measured()
 
 
 def _is(arm: Any, build: Build, ef_search: int) -> bool:

@@ -1,10 +1,13 @@
 """The trial journal outlives what was measured: it is read by the index's name, across models and deletion."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import app
 from tests.integration.api.conftest import Api, problem
 from tests.integration.trials.conftest import defer, journal
 from tests.integration.versions import conftest as versions
@@ -14,12 +17,21 @@ from tests.integration.versions.test_swap import change, swapped
 ollama, swapping = versions.ollama, versions.swapping
 ARM = {"m": 4, "ef_construction": 8, "ef_search": [10, 60]}
 TRIALS = "/vectors/hnsw/trials/notes_v1"
+MIGRATIONS = Path(app.__file__).parent.parent / "migrations/versions"
+
+
+@pytest.fixture
+def mine(measured: Api) -> Iterator[None]:
+    """The eval set `mine` is gone afterwards."""
+    yield
+    measured.admin.delete("/vectors/hnsw/evals/mine")
 
 
 def measure(api: Api) -> dict[str, Any]:
-    """A trial's job, with questions made of the rows anew."""
-    answer = api.admin.post("/vectors/hnsw/evals/rows/autogen", json={"index": "notes_v1", "queries": 20})
-    assert answer.status_code == 200, answer.text
+    """A trial's job, with questions of the rows."""
+    if "rows" not in [found["name"] for found in api.admin.get("/vectors/hnsw/evals").json()["items"]]:
+        answer = api.admin.post("/vectors/hnsw/evals/rows/autogen", json={"index": "notes_v1", "queries": 20})
+        assert answer.status_code == 200, answer.text
     job = api.wait(defer(api, ARM))
     assert job["state"] == "succeeded", job
     return job
@@ -128,3 +140,71 @@ def test_what_is_warm_of_an_index_that_lance_searches_is_not_told_as_pgvectors(m
     assert items["bylance"]["backend"] == "lance" and items["bylance"]["chunk_bytes"] > 0
     assert {items["bylance"][name] for name in graph} == {None}
     assert "resident_bytes" not in items["byhand"]
+
+
+def compared(api: Api, **params: Any) -> set[str]:
+    """The jobs whose figures `best` compares."""
+    best = api.admin.get(f"{TRIALS}/best", params={"eval": "mine", **params})
+    assert best.status_code == 200, best.text
+    return {row["job_id"] for row in best.json()["items"]}
+
+
+def keep(api: Api, *texts: str) -> dict[str, Any]:
+    """The eval set `mine`, made of these."""
+    body = {"name": "mine", "index": "notes_v1", "queries": [{"text": text} for text in texts]}
+    answer = api.admin.post("/vectors/hnsw/evals", json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+@pytest.mark.usefixtures("mine")
+def test_only_what_was_asked_the_same_compares(measured: Api) -> None:
+    first = keep(measured, "w1 w2", "w3", "w4")
+    before = measured.wait(defer(measured, ARM, eval="mine"))
+    assert compared(measured) == {before["id"]}
+    assert {row["eval_version"] for row in journal(measured, before["id"])} == {first["version"]}
+    assert measured.admin.delete("/vectors/hnsw/evals/mine").status_code == 200
+    assert compared(measured) == {before["id"]}, "of a set that is gone what was measured last"
+
+    second = keep(measured, "w5 w6", "w7", "w8")
+    assert second["version"] != first["version"] and compared(measured) == set()
+    after = measured.wait(defer(measured, {**ARM, "ef_search": [10]}, eval="mine"))
+    # the other beam of the set before has a better recall, or is slower: either way it would be on the line
+    assert compared(measured) == compared(measured, metric="recall") == {after["id"]}
+    assert measured.admin.get(f"{TRIALS}/plot", params={"eval": "mine"}).text.count("<circle") == 1
+    assert points(measured, before["id"]) == 2
+
+    # one question less, as an erasure takes it away
+    with measured.deployed.connect("owner") as owner:
+        owner.execute("delete from lakeward.eval_query where question = 'w7'")
+    assert compared(measured) == set()
+
+
+@pytest.mark.usefixtures("mine")
+def test_what_was_measured_before_versions_were_kept_does_not_compare(measured: Api) -> None:
+    keep(measured, "w9")
+    job = measured.wait(defer(measured, ARM, eval="mine"))
+    with measured.deployed.connect("owner") as owner:
+        owner.execute("alter table lakeward.trial drop column eval_version")
+        for path in sorted(MIGRATIONS.glob("0006_*.sql")):
+            owner.execute(path.read_bytes())
+    assert [row["eval_version"] for row in journal(measured, job["id"])] == [None, None]
+    assert compared(measured) == set() and points(measured, job["id"]) == 2
+
+
+@pytest.mark.usefixtures("mine")
+def test_of_a_set_whose_texts_are_going_what_asked_as_many_compares(measured: Api) -> None:
+    body = {"index": "notes_v1", "queries": 10}
+    assert measured.admin.post("/vectors/hnsw/evals/mine/autogen", json=body).status_code == 200
+    before = measured.wait(defer(measured, ARM, eval="mine"))
+    with measured.deployed.connect("owner") as owner:
+        owner.execute(
+            "delete from lake.notes n using vec.notes_v1 c where c.row_key = n.id and c.chunk_id = ("
+            "select min(q.chunk_id) from lakeward.eval_query q join lakeward.eval_set e on e.id = q.eval_id "
+            "where e.name = 'mine')"
+        )
+    assert compared(measured) == {before["id"]}
+    after = measured.wait(defer(measured, {**ARM, "ef_search": [10]}, eval="mine"))
+    assert [row["queries"] for row in journal(measured, after["id"])] == [9]
+    assert compared(measured) == {after["id"]}

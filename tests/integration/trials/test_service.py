@@ -20,8 +20,8 @@ def evals(api: Api, **fields: Any) -> Any:
 def test_an_eval_set_is_kept_listed_and_deleted(measured: Api) -> None:
     made = evals(measured, queries=[{"text": "w1 w2", "relevant": ["1"]}, {"vector": UNIT}])
     assert made.status_code == 201, made.text
-    assert {**made.json(), "created_at": 0, "created_by": ""} == {
-        "name": "mine", "index": "notes_v1", "queries": 2, "generated": 0, "judged": 1,
+    assert {**made.json(), "version": "", "created_at": 0, "created_by": ""} == {
+        "name": "mine", "index": "notes_v1", "queries": 2, "generated": 0, "judged": 1, "version": "",
         "created_by": "", "created_at": 0,
     }  # fmt: skip
     problem(evals(measured, queries=[{"text": "x"}]), 409, "conflict")

@@ -33,6 +33,7 @@ def row(
         job_id="j",
         kind="trial",
         eval="e",
+        eval_version="1",
         arm=MeasuredArm(m=m, ef_construction=80, type="halfvec", ef_search=ef_search),
         k=10,
         queries=100,
