@@ -51,10 +51,13 @@ def _query(line: str) -> Document:
     show_default=True,
     help="Parts of rows' texts, or the questions that were asked last (kept by audit.keep_questions).",
 )
+@click.option("--replace", is_flag=True, help="Put them in the place of all that NAME has, if it is there.")
 @connected()
-def generate_eval(session: Session, name: str, index_name: str, queries: int, source: str) -> None:
-    """Make questions of INDEX's own rows, or of what was asked of it."""
-    body = {"index": index_name, "queries": queries, "source": source}
+def generate_eval(
+    session: Session, name: str, index_name: str, queries: int, source: str, replace: bool
+) -> None:
+    """Make NAME of parts of INDEX's own rows, or of what was asked of it."""
+    body = {"index": index_name, "queries": queries, "source": source, "replace": replace or None}
     _show_eval(session, session.api.post(f"/vectors/hnsw/evals/{segment(name)}/autogen", body))
 
 

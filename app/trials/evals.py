@@ -1,4 +1,4 @@
-"""Eval sets: made, listed, generated, deleted; and their questions as vectors."""
+"""Eval sets: made, listed, deleted; and their questions as vectors."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from app.db.scope import Scope, Transaction
 from app.errors import ConflictError, InvalidInputError, NotFoundError
 from app.models.embedders import Embedders
 from app.models.protocol import Vectors
-from app.trials.models import AutogenRequest, EvalQuery, EvalRequest, EvalSet
+from app.trials.models import EvalQuery, EvalRequest, EvalSet
 from app.trials.plan import plan_part, plan_queries
 from app.vectors.indexing import get_index_row
 from app.vectors.models import IndexRow
@@ -76,7 +76,7 @@ async def create_eval(scope: Scope, request: EvalRequest) -> EvalSet:
     index = await get_index_row(scope, request.index)
     plan_queries(request.queries, index.dimensions, index.name)
     async with scope.begin() as transaction:
-        eval_id = await _create(transaction, name, index, scope.actor.principal)
+        eval_id = await create_set(transaction, name, index, scope.actor.principal)
         if eval_id is None:
             raise ConflictError(f"eval set {name!r} exists; choose another name, or delete it")
         queries = Jsonb([_without_none(query) for query in request.queries])
@@ -85,65 +85,23 @@ async def create_eval(scope: Scope, request: EvalRequest) -> EvalSet:
     return await get_eval(scope, name)
 
 
-async def generate_eval(scope: Scope, name: str, request: AutogenRequest) -> EvalSet:
-    """Questions made of the index's own rows, in place of those that were made before; `scope` is a steward's.
-
-    Each is a part of a chunk's text, and of the chunk only its id is kept. From the log those that were asked last are
-    added, but for those that the set has. The set is made when it is not there.
-
-    Raises:
-        InvalidNameError, NotFoundError: as create_eval.
-        InvalidInputError: the index has no chunks, the set is another index's, or no questions are kept.
-    """
-    plan_name(name, "eval set")
-    index = await get_index_row(scope, request.index)
-    async with scope.begin() as transaction:
-        eval_id = await _create(transaction, name, index, scope.actor.principal)
-        if eval_id is None:
-            found = await find_eval(transaction, name)
-            _check_same(found, name, index)
-            eval_id = found.id
-        if request.source == "log":
-            await _add_asked(transaction, eval_id, index, request.queries)
-        else:
-            await _replace_generated(transaction, eval_id, index, request.queries)
-    return await get_eval(scope, name)
-
-
-async def _replace_generated(transaction: Transaction, eval_id: int, index: IndexRow, count: int) -> None:
-    # spread by a hash of the id, so that it is the same set as long as the chunks are
-    chunk_ids = await transaction.fetch_values(
-        sql.SQL("select chunk_id from {} order by hashint8extended(chunk_id, 1), chunk_id limit {}").format(
-            table(index.table_name), sql.Literal(count)
-        )
-    )
-    if not chunk_ids:
-        raise InvalidInputError(f"index {index.name!r} has no chunks yet, so there is nothing to ask for")
-    parameters = {"eval_id": eval_id, "chunk_ids": chunk_ids}
-    await transaction.execute(QUERIES["replace_generated"], parameters)
-
-
-async def _add_asked(transaction: Transaction, eval_id: int, index: IndexRow, count: int) -> None:
-    parameters = {"eval_id": eval_id, "log": f"{LOG}{index.name}", "count": count}
-    await transaction.execute(QUERIES["add_asked"], parameters)
-    if not await transaction.fetch_value(QUERIES["has_asked"], parameters):
-        raise InvalidInputError(
-            f"no questions to index {index.name!r} are kept, since they may name people: set audit.keep_questions to "
-            "how many shall be, and try again when some were asked by text; or use source 'rows'"
-        )
-
-
 def _without_none(query: EvalQuery) -> dict[str, Any]:
     return {name: value for name, value in msgspec.structs.asdict(query).items() if value is not None}
 
 
-async def _create(transaction: Transaction, name: str, index: IndexRow, principal: str) -> int | None:
+async def create_set(transaction: Transaction, name: str, index: IndexRow, principal: str) -> int | None:
+    """The id of a new set without questions, or None when there is one of that name."""
     parameters = {"name": name, "index_id": index.id, "created_by": principal}
     eval_id: int | None = await transaction.fetch_value(QUERIES["create_eval"], parameters)
     return eval_id
 
 
-def _check_same(found: EvalId, name: str, index: IndexRow) -> None:
+def check_same(found: EvalId, name: str, index: IndexRow) -> None:
+    """The set asks this index.
+
+    Raises:
+        InvalidInputError: it asks another.
+    """
     if found.index != index.name:
         raise InvalidInputError(
             f"eval set {name!r} asks index {found.index!r}, not {index.name!r}; truth is an index's own"
@@ -170,7 +128,7 @@ async def require_eval(scope: Scope, name: str, index: IndexRow) -> EvalSet:
         InvalidInputError: it asks another index, or nothing.
     """
     found = await get_eval(scope, name)
-    _check_same(EvalId(id=0, index=found.index), name, index)
+    check_same(EvalId(id=0, index=found.index), name, index)
     if found.queries == 0:
         raise InvalidInputError(f"eval set {name!r} has no queries any more; generate some")
     return found

@@ -36,12 +36,14 @@ class EvalRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AutogenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Questions made of the index's own rows, parts of its chunks' texts, or by `log` those that were asked last.
 
-    What was asked is kept only where the settings say so (audit.keep_questions).
+    What was asked is kept only where the settings say so (audit.keep_questions). A set that has other questions is
+    left as it is, unless these shall `replace` all that it has.
     """
 
     index: Name
     queries: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 500
     source: Literal["rows", "log"] = "rows"
+    replace: bool = False
 
 
 class EvalSet(msgspec.Struct, frozen=True):

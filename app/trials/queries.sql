@@ -11,29 +11,25 @@ select %(eval_id)s, q ->> 'text', (select array_agg(v::real order by n) from jso
 from jsonb_array_elements(%(queries)s) with ordinality a (q, place)
 order by place;
 
--- replace_generated --
--- What was generated before goes; what was given stays.
-with gone as (delete from lakeward.eval_query where eval_id = %(eval_id)s and chunk_id is not null)
-insert into lakeward.eval_query (eval_id, chunk_id) select %(eval_id)s, c from unnest(%(chunk_ids)s::bigint[]) c;
+-- made --
+select q.chunk_id, q.question from lakeward.eval_query q where q.eval_id = %(eval_id)s;
 
--- add_asked --
--- Of the questions that were asked the newest, but for those that the set has.
-insert into lakeward.eval_query (eval_id, question)
-select %(eval_id)s, a.question from (
+-- replace_queries --
+with gone as (delete from lakeward.eval_query where eval_id = %(eval_id)s)
+insert into lakeward.eval_query (eval_id, chunk_id, question)
+select %(eval_id)s, m.chunk_id, m.question
+from unnest(%(chunk_ids)s::bigint[], %(questions)s::text[]) with ordinality m (chunk_id, question, place)
+order by m.place;
+
+-- asked --
+-- Of the questions that were asked the newest, the oldest of them first.
+select a.question from (
   select q.id, q.question from lakeward.eval_query q
   join lakeward.eval_set e on e.id = q.eval_id
   where e.name = %(log)s
   order by q.id desc limit %(count)s
 ) a
-where not exists (
-  select from lakeward.eval_query h where h.eval_id = %(eval_id)s and h.question = a.question
-)
 order by a.id;
-
--- has_asked --
-select exists (
-  select from lakeward.eval_query q join lakeward.eval_set e on e.id = q.eval_id where e.name = %(log)s
-);
 
 -- evals --
 -- By name; keyset by name.
@@ -53,6 +49,9 @@ limit %(limit)s;
 -- eval_id --
 select e.id, i.name as index from lakeward.eval_set e join lakeward.vector_index i on i.id = e.index_id
 where e.name = %(name)s;
+
+-- lock_eval --
+select e.id from lakeward.eval_set e where e.name = %(name)s for update;
 
 -- delete_eval --
 delete from lakeward.eval_set where name = %(name)s;

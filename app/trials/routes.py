@@ -8,7 +8,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from app.db.database import Database
-from app.trials.evals import create_eval, delete_eval, generate_eval, list_evals
+from app.trials.autogen import generate_eval
+from app.trials.evals import create_eval, delete_eval, list_evals
 from app.trials.models import (
     AutogenRequest,
     AutotuneRequest,
@@ -79,7 +80,7 @@ async def delete_eval_by_name(
 @post(
     "/evals/{name:str}/autogen",
     status_code=200,
-    responses=problem_responses(404, 413),
+    responses=problem_responses(404, 409, 413),
     guards=[guard_admin],
     tags=TAGS,
 )
@@ -89,7 +90,7 @@ async def post_autogen(
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
 ) -> EvalSet:
-    """Make questions of the index's own rows, in place of those that were made before."""
+    """Make an eval set of the index's own rows, or of what was asked of it; one that is there only with `replace`."""
     check_name(data.index)
     return await generate_eval(principal.scope(database), name, data)
 

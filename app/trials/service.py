@@ -10,8 +10,9 @@ from app.errors import NotFoundError
 from app.jobs.service import defer_job
 from app.profiles.service import get_profile
 from app.settings import Settings
+from app.trials.autogen import generate_eval
 from app.trials.autotune import LADDER, TunePlan
-from app.trials.evals import find_eval_set, generate_eval, require_eval
+from app.trials.evals import find_eval_set, require_eval
 from app.trials.models import (
     AutogenRequest,
     AutotuneRequest,

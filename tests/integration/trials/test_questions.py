@@ -46,8 +46,8 @@ def questions(api: Api, name: str = LOG) -> list[str]:
     return [question for (question,) in rows]
 
 
-def autogen(api: Api, name: str, count: int = 500) -> Any:
-    body = {"index": "notes_v1", "queries": count, "source": "log"}
+def autogen(api: Api, name: str, count: int = 500, **fields: Any) -> Any:
+    body = {"index": "notes_v1", "queries": count, "source": "log", **fields}
     return api.admin.post(f"/vectors/hnsw/evals/{name}/autogen", json=body)
 
 
@@ -65,8 +65,11 @@ def test_a_question_is_kept_once_and_an_eval_set_is_made_of_it(kept: Api) -> Non
     made = autogen(kept, "users", 3).json()
     assert (made["name"], made["index"], made["queries"], made["generated"]) == ("users", "notes_v1", 3, 0)
     assert questions(kept, "users") == ["when?", "why?", "note"]
-    # again: what it has is not added
-    assert autogen(kept, "users", 4).json()["queries"] == 4
+    assert autogen(kept, "users", 3).json() == made
+    ask(kept, "where?")
+    assert "3 that were given or asked" in problem(autogen(kept, "users", 3), 409, "conflict")["detail"]
+    assert autogen(kept, "users", 2, replace=True).json()["queries"] == 2
+    assert questions(kept, "users") == ["note", "where?"]
 
 
 def test_who_asked_is_not_kept_and_a_reader_sees_none_of_it(kept: Api) -> None:

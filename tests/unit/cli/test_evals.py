@@ -26,6 +26,8 @@ def test_made_of_rows_listed_and_deleted(fake, run):
     assert fake.last.document == {"index": "ix", "queries": 9, "source": "rows"}
     run("trial", "eval", "autogen", "mine", "ix", "--from", "log")
     assert fake.last.document == {"index": "ix", "queries": 500, "source": "log"}
+    run("trial", "eval", "autogen", "mine", "ix", "--replace")
+    assert fake.last.document == {"index": "ix", "queries": 500, "source": "rows", "replace": True}
     fake.answer("GET", "/vectors/hnsw/evals", {"items": [EVAL], "next_cursor": None})
     assert "mine" in run("trial", "eval", "list").out
     fake.answer("DELETE", "/vectors/hnsw/evals/mine", EVAL)
