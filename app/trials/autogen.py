@@ -65,9 +65,9 @@ def _say_what_is_there(name: str, there: list[Made]) -> str:
     generated = sum(one.chunk_id is not None for one in there)
     given = len(there) - generated
     return (
-        f"eval set {name!r} has other questions: {generated:,} made of rows, {given:,} that were given or asked. Choose "
-        "another name, or replace all of them (replace: true, --replace); what was measured with them stays on record, "
-        "and does not compare with what is measured afterwards"
+        f"eval set {name!r} has other questions: {generated:,} made of rows, {given:,} that were given or asked. "
+        "Choose another name, or replace all of them (replace: true, --replace); what was measured with them stays on "
+        "record, and does not compare with what is measured afterwards"
     )
 
 

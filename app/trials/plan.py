@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from app.errors import DiskFullError, InvalidInputError, NotFoundError
+from app.errors import DiskFullError, InvalidInputError, NotFoundError, ProfileNotBoundError
+from app.profiles.models import Profile
 from app.trials.models import Arm, AutotuneRequest, Build, EvalQuery, Measurement, Metric, TrialRequest, Type
-from app.vectors.models import IndexRow
 from app.vectors.plan import MAX_QUERY_CHARACTERS, VECTOR_HEADER_BYTES, plan_graph_memory, plan_vector
 
 MAX_MEASUREMENTS = 500
@@ -40,6 +40,14 @@ class Interval(msgspec.Struct, frozen=True):
     mean: float
     low: float
     high: float
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """What a profile is to an index, whose texts are `source`'s."""
+
+    source: str
+    bound: bool
+    searches: bool
 
 
 def check_name(index: str) -> None:
@@ -137,6 +145,33 @@ def plan_target(request: AutotuneRequest, queries: int) -> None:
         )
 
 
+def check_profile(profile: Profile, index: str, reader: Reader) -> None:
+    """A config of the index would change what the profile finds: it searches it, by pgvector.
+
+    Raises:
+        ProfileNotBoundError: as its search would say it.
+        InvalidInputError: it searches by Lance.
+    """
+    if not reader.bound:
+        allowed = ", ".join(profile.bound_datasets) or "nothing"
+        raise ProfileNotBoundError(
+            f"profile {profile.id!r} is not bound to {reader.source!r}; it is bound to {allowed}",
+            allowed_bindings=profile.bound_datasets,
+        )
+    if not reader.searches:
+        raise ProfileNotBoundError(
+            f"index {index!r} holds texts of {reader.source!r} that are above the clearance of profile {profile.id!r}; "
+            "tune an index over a view that redacts them",
+            allowed_bindings=profile.bound_datasets,
+        )
+    if profile.vector_backend == "lance":
+        raise InvalidInputError(
+            f"profile {profile.id!r} searches by a copy in Lance, whose graph is always made the same way: a config of "
+            "Postgres' graphs, which are what is measured, would change nothing of it. Leave the profile out, or make "
+            "its vector_backend pgvector first"
+        )
+
+
 def plan_interval(recalls: Sequence[float], k: int) -> Interval:
     """The mean recall over queries with its 95% interval.
 
@@ -226,15 +261,3 @@ def latest_of_each(rows: Sequence[Measurement]) -> list[Measurement]:
     """Of each arm what was measured last, the oldest first."""
     latest = {row.arm: row for row in sorted(rows, key=lambda row: row.id)}
     return sorted(latest.values(), key=lambda row: row.id)
-
-
-def check_index(index: IndexRow, eval_name: str, eval_index: str) -> None:
-    """The eval set's questions are to this index.
-
-    Raises:
-        InvalidInputError: they are to another.
-    """
-    if eval_index != index.name:
-        raise InvalidInputError(
-            f"eval set {eval_name!r} asks index {eval_index!r}, not {index.name!r}; truth is an index's own"
-        )

@@ -127,6 +127,15 @@ limit %(limit)s;
 -- was_measured --
 select exists (select from lakeward.trial t where t.index_name = %(index)s);
 
+-- reader --
+-- Whether a profile is bound to the relation that an index is over, and whether it may search the index.
+select r.name as source, b.id is not null as bound, x.index_id is not null as searches
+from lakeward.vector_index i
+join lakeward.relation r on r.id = i.relation_id
+left join lakeward.binding b on b.relation_id = i.relation_id and b.profile_id = %(profile)s
+left join lakeward.index_reader x on x.binding_id = b.id and x.index_id = i.id
+where i.id = %(index_id)s;
+
 -- tuning --
 -- What an autotune was to reach, and what it chose; no row for other jobs.
 select (j.args ->> 'target_recall')::double precision as target,

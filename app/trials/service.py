@@ -27,7 +27,16 @@ from app.trials.models import (
     TrialAccepted,
     TrialRequest,
 )
-from app.trials.plan import check_room, latest_of_each, pick_best, plan_arms, plan_estimate, plan_target
+from app.trials.plan import (
+    Reader,
+    check_profile,
+    check_room,
+    latest_of_each,
+    pick_best,
+    plan_arms,
+    plan_estimate,
+    plan_target,
+)
 from app.trials.plot import Tuning, draw_plot
 from app.trials.room import find_room
 from app.trials.statements import count_chunks
@@ -73,12 +82,15 @@ async def defer_autotune(scope: Scope, settings: Settings, request: AutotuneRequ
 
     Raises:
         NotFoundError: no such index, eval set or profile.
-        InvalidInputError: see plan_target and check_room, or the eval set asks another index.
+        ProfileNotBoundError: the profile may not search the index.
+        InvalidInputError: see plan_target, check_profile and check_room, or the eval set asks another index.
         DiskFullError: see check_room.
     """
     index = await require_index(scope, request.index)
     if request.profile is not None:
-        await get_profile(scope, request.profile)
+        profile = await get_profile(scope, request.profile)
+        [reader] = await scope.fetch(Reader, QUERIES["reader"], {"profile": profile.id, "index_id": index.id})
+        check_profile(profile, index.name, reader)
     plan_target(request, 1_000_000)  # what no eval set could show is refused before one is made
     await _check_room(scope, settings, index, LADDER)
     found = await _eval_of(scope, request, index)

@@ -181,6 +181,35 @@ def test_what_autotune_cannot_do_is_refused(measured: Api) -> None:
         assert answer.status_code == status, answer.text
 
 
+def test_autotune_is_for_profiles_that_search_the_index_by_pgvector(measured: Api) -> None:
+    assert measured.ingest("mail", "id,t\n1,ada@example.org\n", row_key="id").status_code == 201
+    measured.profile("elsewhere", "mail")
+    measured.profile("lancer", "notes", vector_backend="lance")
+    measured.index("mail", "t", name="mail_v1")
+    with measured.deployed.connect("steward") as steward:
+        steward.execute(
+            "update lakeward.dataset_column set sensitivity = 'confidential' where name = 't' and dataset_id = "
+            "(select id from lakeward.dataset where name = 'mail')"
+        )
+    body = {"index": "mail_v1", "target_recall": 0.9, "profile": "elsewhere"}
+    refused = problem(measured.admin.post("/vectors/hnsw/autotune", json=body), 403, "profile_not_bound")
+    assert "above the clearance of profile 'elsewhere'" in refused["detail"]
+    body = {"index": "notes_v1", "target_recall": 0.9, "profile": "elsewhere"}
+    refused = problem(measured.admin.post("/vectors/hnsw/autotune", json=body), 403, "profile_not_bound")
+    assert refused["allowed_bindings"] == ["mail"]
+    with measured.reader("elsewhere") as reader:
+        search = {"index": "notes_v1", "query": "w1"}
+        same = problem(
+            reader.post("/vectors/profile/elsewhere/search", json=search), 403, "profile_not_bound"
+        )
+    assert (same["detail"], same["allowed_bindings"]) == (refused["detail"], refused["allowed_bindings"])
+    answer = measured.admin.post("/vectors/hnsw/autotune", json={**body, "profile": "lancer"})
+    detail = problem(answer, 400, "invalid_input")["detail"]
+    assert "'lancer' searches by a copy in Lance" in detail and "vector_backend pgvector" in detail
+    # no eval set was made for what was refused
+    assert "mail_v1_rows" not in measured.admin.get("/vectors/hnsw/evals").text
+
+
 def test_readers_are_told_of_their_own_indexes_alone_and_of_nothing_that_others_did(measured: Api) -> None:
     assert measured.ingest("secret", "id,t\n1,zq\n", row_key="id").status_code == 201
     measured.index("secret", "t", name="secret_v1")
