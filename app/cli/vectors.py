@@ -7,7 +7,7 @@ import rich_click as click
 
 from app.cli.client import segment
 from app.cli.output import duration, excerpt, moment, note, say, show_fields, show_json, show_table
-from app.cli.refresh import list_stale, refresh_index
+from app.cli.refresh import list_rejected, list_stale, refresh_index
 from app.cli.session import YES, Session, confirm, connected
 from app.cli.versions import export_index, roll_back, show_versions, swap_model
 from app.cli.watch import describe_progress, wait_for_job
@@ -24,7 +24,7 @@ def index() -> None:
     """Create, list, show and delete vector indexes."""
 
 
-for command in (refresh_index, list_stale, swap_model, roll_back, show_versions, export_index):
+for command in (refresh_index, list_stale, list_rejected, swap_model, roll_back, show_versions, export_index):
     index.add_command(command)
 
 

@@ -99,6 +99,7 @@ async def _refresh_at_once(
         reused=sum(indexed.reused for indexed in done),
         removed=sum(indexed.removed for indexed in done),
         rejected=sum(indexed.rejected for indexed in done),
+        rejected_in=[indexed.index for indexed in done if indexed.rejected],
         duration_ms=(time.perf_counter() - started) * 1000,
     )
 

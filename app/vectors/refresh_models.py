@@ -10,13 +10,15 @@ from app.catalog.models import RefreshPolicy
 class Refreshed(msgspec.Struct, frozen=True):
     """What a refresh did, in rows: `embedded` by the model, `reused` by texts that had a vector already.
 
-    `removed` are rows whose chunks had outlived them, `rejected` those that were set aside with a reason.
+    `removed` are rows whose chunks had outlived them, `rejected` those that were set aside with a reason and wait, in
+    the indexes `rejected_in`.
     """
 
     embedded: int
     reused: int
     removed: int
     rejected: int
+    rejected_in: list[str]
     duration_ms: float
 
 

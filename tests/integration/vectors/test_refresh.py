@@ -294,3 +294,17 @@ async def test_a_load_and_the_end_of_a_refresh_do_not_wait_for_each_other(api: A
     finally:
         await database.close()
     assert manifest(api, "both")["freshness"]["embedding"] == "stale"
+
+
+def test_a_refresh_says_in_which_indexes_rows_were_set_aside(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(api, "long", [{"id": "a", "text": "short", "other": "short"}])
+    api.index("long", "text")
+    name = api.index("long", "other", name="long_other")
+    monkeypatch.setattr("app.vectors.refresh_statements.MAX_ROW_BYTES", 100)
+    load(api, "long", [{"id": "b", "text": "brief", "other": "long " * 30}], disposition="append")
+    answer = ok(api.admin.post("/vectors/refresh/long"))
+    assert (answer["embedded"], answer["rejected"], answer["rejected_in"]) == (1, 1, [name])
+    [row] = ok(api.admin.get(f"/vectors/indexes/{name}/rejected"))["items"]
+    assert row["row_key"] == "b" and "at most 100" in row["reason"]
