@@ -172,9 +172,9 @@ class ProviderClient:
             raise self._error(read if isinstance(read, Failure) else none, secret)
         return response
 
-    def fail(self, reason: str, told: str) -> ProviderError:
+    def fail(self, reason: str, told: str, kind: type[ProviderError] = ProviderError) -> ProviderError:
         """The error: `reason` after the server's address, for admins and the log; `told` is what readers get."""
-        return ProviderError(
+        return kind(
             f"{self.name}: {reason.replace(EMBED, self._setting)}",
             for_readers=f"the model {self._settings.model} gave no usable answer: {told}",
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from app.models.http import ProviderClient
+from app.models.http import EMBED, ProviderClient
 from app.models.protocol import ModelInfo, Vectors, normalise_vectors
 from app.settings import ModelSettings
 
@@ -29,11 +29,12 @@ class _Embedded(msgspec.Struct):
 class OllamaEmbedder:
     """A model of an Ollama server. Its dimensions are learnt from its first answer."""
 
-    def __init__(self, settings: ModelSettings) -> None:
-        self._client = ProviderClient(settings, DEFAULT_URL)
+    def __init__(self, settings: ModelSettings, setting: str = EMBED) -> None:
+        self._client = ProviderClient(settings, DEFAULT_URL, setting)
         self._model = settings.model
         self._digest: str | None = None
         self._dimensions: int | None = None
+        self._named = f"{setting}.model ({settings.model})"
 
     async def describe(self) -> ModelInfo:
         """The model and the start of its digest; asked each time, since `ollama pull` may replace it."""
@@ -68,7 +69,9 @@ class OllamaEmbedder:
     async def _embed(self, texts: Sequence[str]) -> Vectors:
         body = {"model": self._model, "input": list(texts), "truncate": True}
         answer = await self._client.post("/api/embed", body, _Embedded)
-        return normalise_vectors(answer.embeddings, len(texts), self._dimensions, self._client.name)
+        return normalise_vectors(
+            answer.embeddings, len(texts), self._dimensions, self._client.name, self._named
+        )
 
     async def _find_digest(self) -> str | None:
         """Ollama lists a model that was pulled without a tag as `name:latest`."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import numpy as np
 
-from app.models.http import ProviderClient
-from app.models.protocol import ModelInfo, Vectors, normalise_vectors
+from app.models.http import EMBED, ProviderClient
+from app.models.protocol import ModelInfo, Vectors, VectorShapeError, normalise_vectors
 from app.settings import ModelSettings
 
 DEFAULT_URL = "https://api.openai.com/v1"
@@ -27,10 +27,11 @@ class _Embedded(msgspec.Struct):
 class OpenAIEmbedder:
     """A model of an OpenAI-compatible server. Its dimensions are learnt from its first answer."""
 
-    def __init__(self, settings: ModelSettings) -> None:
-        self._client = ProviderClient(settings, DEFAULT_URL)
+    def __init__(self, settings: ModelSettings, setting: str = EMBED) -> None:
+        self._client = ProviderClient(settings, DEFAULT_URL, setting)
         self._model = settings.model
         self._dimensions: int | None = None
+        self._named = f"{setting}.model ({settings.model})"
 
     async def describe(self) -> ModelInfo:
         """The model; the API names no version, so the model's name is its version."""
@@ -61,9 +62,10 @@ class OpenAIEmbedder:
         items = sorted(answer.data, key=lambda item: item.index)
         if [item.index for item in items] != list(range(len(texts))):
             told = f"it is not one vector for each of {len(texts)} texts"
-            raise self._client.fail(f"the answer is not one vector for each of {len(texts)} texts", told)
+            reason = f"the answer is not one vector for each of {len(texts)} texts"
+            raise self._client.fail(reason, told, VectorShapeError)
         rows = [item.embedding for item in items]
-        return normalise_vectors(rows, len(texts), self._dimensions, self._client.name)
+        return normalise_vectors(rows, len(texts), self._dimensions, self._client.name, self._named)
 
 
 def plan_batches(texts: Sequence[str]) -> Iterator[list[str]]:

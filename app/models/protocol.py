@@ -13,6 +13,10 @@ from app.errors import ProviderError
 Vectors: TypeAlias = npt.NDArray[np.float32]
 
 
+class VectorShapeError(ProviderError):
+    """The model answers vectors of another length than before, or another number of them."""
+
+
 class ModelInfo(msgspec.Struct, frozen=True):
     """Which model answers. Vectors of two models with another `name` or `version` must not share an index."""
 
@@ -38,6 +42,7 @@ class Embedder(Protocol):
 
         Raises:
             ProviderError: no answer, or not one vector of finite numbers for each text.
+            VectorShapeError: one of these: vectors of other dimensions, or too few of them.
             InvalidInputError: a text that is not Unicode (a lone surrogate).
         """
         ...
@@ -91,11 +96,16 @@ class Reranker(Protocol):
         ...
 
 
-def normalise_vectors(answer: Any, texts: int, dimensions: int | None, provider: str) -> Vectors:
+def normalise_vectors(
+    answer: Any, texts: int, dimensions: int | None, provider: str, setting: str | None = None
+) -> Vectors:
     """A provider's answer as L2-normalised float32 of shape (texts, dimensions); `dimensions` None takes any.
 
+    `setting` names the model, for the message.
+
     Raises:
-        ProviderError: another shape, a component that is not finite, or a vector of zeros.
+        VectorShapeError: another shape.
+        ProviderError: no vectors, a component that is not finite, or a vector of zeros.
     """
     try:
         vectors = np.asarray(answer, dtype=np.float64)
@@ -104,7 +114,10 @@ def normalise_vectors(answer: Any, texts: int, dimensions: int | None, provider:
     expected = vectors.shape[1] if dimensions is None and vectors.ndim == 2 else dimensions
     if vectors.shape != (texts, expected) or not expected:
         shape = f"vectors of shape {vectors.shape} for {texts} texts of {expected or 'some'} dimensions"
-        raise _no_vectors(provider, shape, "; check models.embed.model")
+        raise VectorShapeError(
+            f"{provider} answered {shape}{f'; check {setting}' if setting else ''}",
+            for_readers=f"the model answered {shape}",
+        )
     if not np.isfinite(vectors).all():
         raise _no_vectors(provider, "a vector with components that are not finite numbers")
     largest = np.abs(vectors).max(axis=1, keepdims=True)
@@ -116,8 +129,6 @@ def normalise_vectors(answer: Any, texts: int, dimensions: int | None, provider:
     return normalised
 
 
-def _no_vectors(provider: str, answered: str, way_out: str = "") -> ProviderError:
+def _no_vectors(provider: str, answered: str) -> ProviderError:
     """`provider` may be an address, which is the admins' business."""
-    return ProviderError(
-        f"{provider} answered {answered}{way_out}", for_readers=f"the model answered {answered}"
-    )
+    return ProviderError(f"{provider} answered {answered}", for_readers=f"the model answered {answered}")

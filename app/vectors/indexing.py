@@ -104,7 +104,7 @@ async def index_pending(
 
     Raises:
         NotFoundError: the index went away meanwhile.
-        ConflictError: no configured model is the index's own.
+        ConflictError: no configured model is the index's own, or it answers other dimensions than the index has.
         ProviderError: the model stayed away, or did not answer as it should.
     """
     owner = database.owner(timeout_ms=600_000)

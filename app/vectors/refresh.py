@@ -53,7 +53,7 @@ async def refresh(
 
     Raises:
         NotFoundError: there is none, or it has no index.
-        ConflictError: no configured model is an index's own.
+        ConflictError: no configured model is an index's own, or it answers other dimensions.
         ProviderError: the model answers, but not as it should.
     """
     targets = await scope.fetch(_Target, QUERIES["targets"], {"name": name})

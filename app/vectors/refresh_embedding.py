@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import InvalidInputError, LakewardError, ProviderError
-from app.models.protocol import Embedder
+from app.errors import ConflictError, InvalidInputError, LakewardError, ProviderError
+from app.models.protocol import Embedder, VectorShapeError
 
 #: The word that is embedded to see whether the model is there.
 PROBE = "lakeward"
@@ -93,7 +93,8 @@ class PatientEmbedder:
         """Vectors for the texts, but for those that the model refuses.
 
         Raises:
-            ProviderError: the model stayed away, answers other dimensions, or refuses all it is given.
+            ProviderError: the model stayed away, or refuses all it is given.
+            ConflictError: it answers other dimensions, or another number of vectors; asking again changes nothing.
         """
         answer = Embedded(np.zeros((len(texts), self._dimensions), np.float32), {})
         first = 0
@@ -140,7 +141,7 @@ class PatientEmbedder:
         except (TypeError, ValueError) as exc:
             raise ProviderError("what was answered are no vectors") from exc
         if vectors.shape != (len(texts), self._dimensions):
-            raise _DimensionsError(
+            raise VectorShapeError(
                 f"vectors of shape {vectors.shape} were answered, the index needs "
                 f"({len(texts)}, {self._dimensions})"
             )
@@ -156,14 +157,18 @@ class PatientEmbedder:
 
         Raises:
             ProviderError: it does not, for too long; the first error's message says why.
+            ConflictError: it answers, but not as a model of the index.
         """
         wait_s, deadline = FIRST_WAIT_S, time.monotonic() + self._patience_s
         told = False
         while True:
             try:
                 await self._call([PROBE])
-            except _DimensionsError as exc:
-                raise ProviderError(f"the model is not the index's: {exc.message}") from exc
+            except VectorShapeError as exc:
+                raise ConflictError(
+                    f"the model is not the index's: {exc.message}. Set models.embed, or its entry of models.embedders, "
+                    "back, or move the index to another model"
+                ) from exc
             except (ProviderError, InvalidInputError):
                 if time.monotonic() + wait_s > deadline:
                     raise ProviderError(error.message) from error
@@ -184,7 +189,3 @@ class PatientEmbedder:
                 f"the model refused {MAX_REFUSED} texts in a row, the last with: {error.message[:MAX_REASON]}"
             )
         answer.refused[position] = error.message[:MAX_REASON]
-
-
-class _DimensionsError(ProviderError):
-    """Vectors of another length, or another number of them."""

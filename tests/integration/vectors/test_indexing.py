@@ -11,7 +11,7 @@ import pytest
 from app.catalog.models import ColumnRequest, DatasetRequest
 from app.catalog.service import create_or_update_dataset, get_dataset
 from app.db.database import Database
-from app.errors import NotFoundError, ProviderError
+from app.errors import ConflictError, NotFoundError, ProviderError
 from app.models.embedders import Embedders
 from app.models.fake import FakeEmbedder
 from app.vectors import indexing, refresh_statements
@@ -196,22 +196,22 @@ async def test_a_model_that_goes_away_leaves_what_was_written_and_the_next_run_g
 
 
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("answer", "kind", "message"),
     [
-        (lambda good: good[:, :3], "not the index's"),
-        (lambda good: good[:, :0], "not the index's"),
-        (lambda good: [], "not the index's"),
-        (lambda good: good * np.nan, "not finite"),
-        (lambda good: asyncio.sleep(60), "no vectors within"),
+        (lambda good: good[:, :3], ConflictError, "not the index's"),
+        (lambda good: good[:, :0], ConflictError, "not the index's"),
+        (lambda good: [], ConflictError, "not the index's"),
+        (lambda good: good * np.nan, ProviderError, "not finite"),
+        (lambda good: asyncio.sleep(60), ProviderError, "no vectors within"),
     ],
     ids=["dimensions", "no dimensions", "empty", "NaN", "never"],
 )
 async def test_a_model_that_cannot_be_used_refuses_no_row(
-    notes: Notes, impatient: None, answer: Callable[[Any], Any], message: str
+    notes: Notes, impatient: None, answer: Callable[[Any], Any], kind: type[Exception], message: str
 ) -> None:
     await notes.insert("a", "b", "c")
     notes.model.act = lambda texts, good: answer(good)
-    with pytest.raises(ProviderError, match=message):
+    with pytest.raises(kind, match=message):
         await notes.run()
     assert await notes.rejected() == {}
     assert await notes.value("select count(*) from vec.notes_v1_pending") == 3

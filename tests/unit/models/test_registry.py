@@ -8,6 +8,7 @@ from app.models.fake import FakeEmbedder
 from app.models.minilm import INFO, INT8, MiniLMEmbedder
 from app.models.ollama import OllamaEmbedder
 from app.models.openai import OpenAIEmbedder
+from app.models.protocol import VectorShapeError
 from app.models.registry import create_embedder, create_embedders
 from app.settings import ModelSettings, ModelsSettings
 
@@ -50,6 +51,33 @@ def test_no_engine_is_imported_before_it_is_needed():
         "print([name for name in heavy if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("provider", ["ollama", "openai"])
+async def test_a_model_of_other_dimensions_is_named_by_its_own_setting(server, provider) -> None:
+    def answer(request) -> dict:
+        length = 2 if len(server.requests) > 1 else 3
+        rows = [[1.0] * length for _ in request.body["input"]]
+        data = [{"index": n, "embedding": row} for n, row in enumerate(rows)]
+        return {"embeddings": rows, "data": data}
+
+    server.then(answer)
+    other = ModelSettings(provider=provider, model="other", url=server.url, retries=0)
+    embedders = create_embedders(ModelsSettings(embed=ModelSettings(provider="fake"), embedders=(other,)))
+    embedder = embedders.all[1]
+    await embedder.embed(["a"])
+    with pytest.raises(VectorShapeError, match=r"check models\.embedders\.model \(other\)$"):
+        await embedder.embed(["a"])
+    server.then(b"", status=404)
+    with pytest.raises(ProviderError, match=r"models\.embedders\.url and models\.embedders\.model"):
+        await embedder.embed(["a"])
+    await embedders.close()
+
+
+def test_a_setting_that_cannot_work_is_named_where_it_is() -> None:
+    wrong = (ModelSettings(provider="ollama", model="m", timeout_s=0),)
+    with pytest.raises(SettingsError, match=r"models\.embedders\.timeout_s"):
+        create_embedders(ModelsSettings(embedders=wrong))
 
 
 async def test_an_index_of_either_precision_finds_the_one_session_of_it() -> None:

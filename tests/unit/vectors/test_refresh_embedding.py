@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.errors import ProviderError
+from app.errors import ConflictError, ProviderError
+from app.jobs.outcome import plan_outcome
 from app.models.fake import FakeEmbedder
+from app.models.protocol import normalise_vectors
 from app.vectors.refresh_embedding import (
     MAX_REFUSED,
     MAX_TEXTS,
@@ -115,9 +117,31 @@ def test_a_model_that_never_answers_is_an_error() -> None:
         embed(Scripted(lambda texts, good: never()), ["a"], call_s=0.01, patience_s=0.0)
 
 
-def test_a_model_of_other_dimensions_refuses_no_text_it_is_not_the_index_s() -> None:
-    with pytest.raises(ProviderError, match=r"not the index's.*\(1, 3\)"):
-        embed(Scripted(lambda texts, good: good[:, :3]), ["a", "b", "c"])
+OTHER_SHAPES = {
+    "another length": lambda good: good[:, :3],
+    "one too few": lambda good: good[1:],
+    "what the provider refuses itself": lambda good: normalise_vectors(
+        good[:, :3], len(good), DIMENSIONS, "ollama at http://h", "models.embedders.model (m)"
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", OTHER_SHAPES.values(), ids=OTHER_SHAPES)
+def test_a_model_of_other_dimensions_is_not_waited_for_and_refuses_no_text(
+    spoil: Callable[[Any], Any],
+) -> None:
+    heard: list[object] = []
+
+    async def hear(what: object) -> None:
+        heard.append(what)
+
+    model = Scripted(lambda texts, good: spoil(good))
+    with pytest.raises(ConflictError, match=r"not the index's.*(\(1, 3\)|\(0, 8\))") as caught:
+        embed(model, ["a", "b", "c"], sleep=hear, tell=hear)
+    assert heard == [] and model.calls == 2, "the texts, and a word"
+    # nor is the job tried again
+    assert plan_outcome(caught.value, 1, 3).retry_s is None
+    assert "models.embedders" in caught.value.message
 
 
 def test_a_failure_that_passes_refuses_nothing() -> None:
