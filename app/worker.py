@@ -25,6 +25,7 @@ from app.vectors.refresh import defer_due as defer_refreshes
 from app.vectors.service import drop_idle_triggers
 from app.vectors.tasks import register as register_vectors
 from app.versions.adapters import adapter_source
+from app.versions.shadow import sweep_abandoned
 from app.versions.tasks import register as register_versions
 
 #: How old an entry may become before it has its seal, if no transaction from before it is still open.
@@ -37,7 +38,8 @@ COMPACTION_S = 3600.0
 COPIES_S = 60.0
 #: How often it is looked for indexes that are to be refreshed.
 REFRESH_S = 30.0
-#: How often it is looked for people's sessions that sit in an open transaction, and for triggers of deleted indexes.
+#: How often it is looked for people's sessions that sit in an open transaction, for triggers of deleted indexes, and
+#: for versions that nobody finishes.
 IDLE_S = 60.0
 
 
@@ -60,6 +62,7 @@ def build_queue(database: Database, embedders: Embedders, settings: Settings, st
     queue.repeat("trial copies", COPIES_S, lambda: sweep_copies(database))
     queue.repeat("refresh", REFRESH_S, lambda: defer_refreshes(database))
     queue.repeat("idle triggers", IDLE_S, lambda: drop_idle_triggers(database.owner(timeout_ms=30_000)))
+    queue.repeat("abandoned versions", IDLE_S, lambda: sweep_abandoned(database))
     queue.repeat("idle logins", IDLE_S, lambda: end_idle_users(database))
     return queue
 

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "erase": ("app.cli.erase", "Erase rows with every byte of them, and print the receipt."),
     "profile": ("app.cli.profiles", "Create, list, show, explain, activate and delete profiles."),
     "index": ("app.cli.vectors", "Create, list, show and delete vector indexes."),
-    "job": ("app.cli.vectors", "List, show and cancel jobs."),
+    "job": ("app.cli.jobs", "List, show and cancel jobs."),
     "search": ("app.cli.vectors", "Search an index as a profile."),
     "ask": ("app.cli.ask", "Answer a question from an index as a profile, with citations."),
     "trial": ("app.cli.trials", "Measure HNSW configs, find the best, autotune; eval sets."),

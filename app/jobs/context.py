@@ -42,6 +42,8 @@ class JobContext:
         self.done = attempt.done
         self.total = attempt.total
         self.stopped = False
+        #: It was stopped because somebody cancelled it, and not because another worker has it.
+        self.cancelled = False
         self._meter = Meter()
         self._written_at = float("-inf")
         self._completed: int | None = None
@@ -93,7 +95,7 @@ class JobContext:
             return
         # no row: the job is not this attempt's any more
         if cancelled is not False:
-            self.stopped = True
+            self.stopped, self.cancelled = True, cancelled is True
             raise JobStoppedError
 
 

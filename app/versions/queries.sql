@@ -32,6 +32,33 @@ where i.name = %(name)s;
 -- drop_version --
 delete from lakeward.vector_index where id = %(id)s and state <> 'live';
 
+-- abandoned --
+-- Indexes with a version that is not live yet and whose last swap was cancelled.
+select distinct split_part(i.name, '~', 1)
+from lakeward.vector_index i
+where i.state = 'shadow' and exists (
+  select from (
+    select j.state from lakeward.job j
+    where j.kind = 'swap' and j.subject = split_part(i.name, '~', 1)
+    order by j.created_at desc limit 1
+  ) last where last.state = 'cancelled'
+);
+
+-- drop_abandoned --
+-- Also while the job itself, which was told to stop, is not over. One that was measured and kept stays.
+delete from lakeward.vector_index i
+where i.state = 'shadow' and split_part(i.name, '~', 1) = %(name)s
+  and exists (
+    select from (
+      select j.id, j.state from lakeward.job j
+      where j.kind = 'swap' and j.subject = %(name)s
+      order by j.created_at desc limit 1
+    ) last where last.state = 'cancelled' or last.id = %(job_id)s::uuid
+  )
+  and not exists (
+    select from lakeward.index_gate g where g.index_id = i.id and g.gate ->> 'verdict' = 'not passed'
+  );
+
 -- drop_retired --
 -- Those that were live before the one that was live last.
 delete from lakeward.vector_index

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from app.db.database import Database
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
 from app.errors import ConflictError, NotFoundError
@@ -75,6 +76,25 @@ async def drop_version(owner: Scope, version: VersionRow) -> None:
     async with owner.begin() as transaction:
         await transaction.execute(QUERIES["drop_version"], {"id": version.id})
     await drop_idle_triggers(owner)
+
+
+async def drop_abandoned(owner: Scope, name: str, job_id: str | None = None) -> None:
+    """The version that a cancelled swap has left goes with its tables; `job_id` is a swap that is being cancelled."""
+    async with owner.begin() as transaction:
+        await transaction.execute(QUERIES["lock_family"], {"name": name})
+        dropped = await transaction.execute(QUERIES["drop_abandoned"], {"name": name, "job_id": job_id})
+    if dropped:
+        await drop_idle_triggers(owner)
+
+
+async def sweep_abandoned(database: Database) -> list[str]:
+    """Drop what swaps have left that were cancelled while no worker had them; of which indexes."""
+    owner = database.owner(timeout_ms=30_000)
+    async with owner.begin() as transaction:
+        names: list[str] = await transaction.fetch_values(QUERIES["abandoned"])
+    for name in names:
+        await drop_abandoned(owner, name)
+    return names
 
 
 async def drop_older(owner: Scope, name: str, keep: VersionRow) -> None:

@@ -1,7 +1,7 @@
 """Another model for an index: a version beside the live one, behind a gate, exchanged when it is complete; and back.
 
 Nothing is exchanged but two rows' names, so whatever ends the work before leaves the index as it was. A version that
-was begun stays where its embedding was, and the next attempt goes on with it.
+was begun stays where its embedding was, and the next attempt goes on with it; when it is cancelled, it goes.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from app.errors import (
     ProviderError,
     UnavailableError,
 )
-from app.jobs.queue import JobContext
+from app.jobs.context import JobContext, JobStoppedError
 from app.models.embedders import Embedders
 from app.trials.models import Tick
 from app.vectors.indexing import index_pending
@@ -29,6 +29,7 @@ from app.versions.plan import plan_unjudged, plan_verdict, say_none_judged
 from app.versions.shadow import (
     count_lost,
     count_pending,
+    drop_abandoned,
     drop_older,
     drop_version,
     ensure_shadow,
@@ -50,8 +51,13 @@ async def run_swap(context: JobContext, embedders: Embedders, plan: SwapPlan) ->
         UnavailableError: rows change faster than they are embedded; the same job goes on.
     """
     owner = context.database.owner(Actor(principal=plan.principal, source="job:swap"))
-    async with _while_there(owner, plan.index):
-        return await _swap(context, embedders, owner, plan)
+    try:
+        async with _while_there(owner, plan.index):
+            return await _swap(context, embedders, owner, plan)
+    except JobStoppedError:
+        if context.cancelled:
+            await drop_abandoned(owner, plan.index, context.job_id)
+        raise
 
 
 @contextlib.asynccontextmanager

@@ -23,13 +23,14 @@ class Ollama:
     """A server of one model, `other`: the fake one's vectors backwards, so that the two have nothing in common.
 
     `fails` is how many calls from now on are answered with 500, `spare` how many before that are not. `lie` makes its
-    vectors say nothing of the text.
+    vectors say nothing of the text. While it is not `open`, several texts at once are not answered.
     """
 
     def __init__(self) -> None:
         self.fails = 0
         self.spare = 0
-        self.delay = threading.Event()
+        self.open = threading.Event()
+        self.open.set()
         self.lie = False
         self.calls = 0
         outer = self
@@ -52,6 +53,8 @@ class Ollama:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 outer.calls += 1
+                if len(body["input"]) > 1:
+                    outer.open.wait(60)
                 if outer.fails and not outer.spare:
                     outer.fails -= 1
                     return self._answer({"error": "out of memory"}, 500)

@@ -1,9 +1,13 @@
 """What a change of the model refuses, and what a change that fails leaves."""
 
+import asyncio
+import time
 from typing import Any
 
 import pytest
 
+from app.db.database import open_database
+from app.versions.shadow import sweep_abandoned
 from tests.integration.api.conftest import Api, problem
 from tests.integration.trials.conftest import notes
 from tests.integration.versions.conftest import ROWS, Ollama
@@ -54,6 +58,69 @@ def test_readers_change_nothing(swapping: Api) -> None:
         problem(reader.post(f"{URL}/rollback"), 403, "forbidden")
 
 
+def wait_for_shadow(api: Api) -> None:
+    """A swap has begun its version."""
+    deadline = time.monotonic() + 30
+    while (2, "shadow", "other") not in versions(api):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def tables(api: Api) -> list[str]:
+    """Of versions that are not the first."""
+    with api.deployed.connect("owner") as owner:
+        found = owner.execute("select relname from pg_class where relname ~ '^notes_v1.2($|_)'").fetchall()
+    return [name for (name,) in found]
+
+
+def sweep(api: Api) -> list[str]:
+    """What the worker does each minute."""
+
+    async def run() -> list[str]:
+        database = await open_database(api.deployed.service_dsn, api.settings)
+        try:
+            return await sweep_abandoned(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def test_a_swap_that_is_cancelled_leaves_no_version(swapping: Api, ollama: Ollama) -> None:
+    ollama.open.clear()
+    try:
+        job_id = swapping.admin.post(f"{URL}/swap", json={"model": "other"}).json()["job_id"]
+        wait_for_shadow(swapping)
+        assert tables(swapping)
+        assert swapping.admin.delete(f"/vectors/jobs/{job_id}").json()["state"] == "running"
+        assert swapping.wait(job_id)["state"] == "cancelled"
+    finally:
+        ollama.open.set()
+    assert versions(swapping) == [(1, "live", "fake")] and tables(swapping) == []
+
+
+def test_a_swap_that_is_cancelled_between_two_attempts_leaves_no_version(
+    swapping: Api, ollama: Ollama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.vectors.refresh_embedding.PATIENCE_S", 0.1)
+    ollama.fails = 1_000
+    try:
+        job_id = swapping.admin.post(f"{URL}/swap", json={"model": "other"}).json()["job_id"]
+        deadline = time.monotonic() + 30
+        while (job := swapping.admin.get(f"/vectors/jobs/{job_id}").json())["state"] != "queued" or not job[
+            "attempts"
+        ]:
+            assert time.monotonic() < deadline, job
+            time.sleep(0.02)
+        assert swapping.admin.delete(f"/vectors/jobs/{job_id}").json()["state"] == "cancelled"
+    finally:
+        ollama.fails = 0
+    assert versions(swapping) == [(2, "shadow", "other"), (1, "live", "fake")]
+
+    assert sweep(swapping) == ["notes_v1"]
+    assert versions(swapping) == [(1, "live", "fake")] and tables(swapping) == []
+
+
 def test_a_version_that_loses_is_not_swapped_and_says_by_how_much(swapping: Api, ollama: Ollama) -> None:
     judge(swapping, "judged")
     ollama.lie = True
@@ -67,6 +134,11 @@ def test_a_version_that_loses_is_not_swapped_and_says_by_how_much(swapping: Api,
         assert versions(swapping) == [(2, "shadow", "other"), (1, "live", "fake")]
     finally:
         ollama.lie = False
+    # nor does a swap after it that was cancelled take it away
+    with swapping.deployed.connect("owner") as owner:
+        owner.execute("update lakeward.job set state = 'cancelled' where id = %s", [job["id"]])
+    sweep(swapping)
+    assert versions(swapping) == [(2, "shadow", "other"), (1, "live", "fake")]
     assert swapping.admin.delete(f"{URL}~2").status_code == 200
     assert versions(swapping) == [(1, "live", "fake")]
 

@@ -75,18 +75,6 @@ def test_indexes_are_listed_shown_deleted(fake, run):
     assert run("index", "delete", "notes_v1", "--yes").out == "deleted notes_v1 with 12 chunks; notes stays\n"
 
 
-def test_jobs_are_listed_shown_cancelled(fake, run, job):
-    long = job("running", 5, id="1ad97690-d194-41a7-a4bf-cfcf8b68a0c1")
-    fake.answer("GET", "/vectors/jobs", {"items": [long], "next_cursor": None})
-    fake.answer("GET", "/vectors/jobs/j1", job("failed", error={"code": "x", "message": "no disk"}))
-    fake.answer("DELETE", "/vectors/jobs/j1", job("cancelled"))
-    listed = run("job", "list", "--state", "running")
-    assert long["id"] in listed.out
-    assert fake.last.path == "/vectors/jobs?state=running&limit=20"
-    assert "no disk" in run("job", "show", "j1").out
-    assert "cancelled" in run("job", "cancel", "j1").out
-
-
 def test_search_shows_hits_and_says_how_good_they_are(fake, run):
     fake.answer("POST", "/vectors/profile/p/search", ANSWER)
     outcome = run("search", "p", "notes_v1", "a question", "-k", "5")
