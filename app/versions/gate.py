@@ -27,6 +27,8 @@ SAMPLED = 200
 #: Of a large eval set so many questions are asked, the judged ones first: each is two exact searches.
 MAX_ASKED = 500
 EMBEDDED_AT_ONCE = 64
+#: Most often the live version answers one of the first few.
+LOOKED_AT_ONCE = 8
 
 Tick = Callable[[], Awaitable[None]]
 
@@ -106,6 +108,26 @@ def _as_text(question: Question, texts: dict[int, _Text], present: set[str]) -> 
         return Asked(question.question, [key for key in question.relevant if key in present])
     chunk = texts.get(question.chunk_id) if question.chunk_id is not None else None
     return None if chunk is None else chunk.ask()
+
+
+async def finds_any(
+    database: Database, embedders: Embedders, live: VersionRow, asked: Sequence[Asked], tick: Tick
+) -> bool:
+    """Whether the version answers any of the questions with a row that is relevant; the first that it does is enough.
+
+    Raises:
+        ConflictError: its model is not configured.
+        ProviderError: its model did not answer.
+    """
+    owner = database.owner()
+    judged = [question for question in asked if question.relevant]
+    for first in range(0, len(judged), LOOKED_AT_ONCE):
+        part = judged[first : first + LOOKED_AT_ONCE]
+        vectors = await _embed(embedders, live, [question.text for question in part], tick)
+        answers = await _search(database, owner, live, vectors, tick)
+        if any(set(keys) & set(question.relevant) for keys, question in zip(answers, part, strict=True)):
+            return True
+    return False
 
 
 async def measure_quality(

@@ -11,6 +11,8 @@ from app.versions.models import GraphRecall, Model, Quality, SwapRequest
 K = 10
 #: The index's own texts judge when they are of so many rows: among fewer, ten answers are most of what there is.
 MIN_OWN_ROWS = 20
+#: Fewer judged questions of an eval set tell no model from another; an adapter is not learnt from fewer either.
+MIN_JUDGED = 10
 #: 95% of a normal distribution lie within so many standard deviations.
 Z = 1.96
 
@@ -138,9 +140,22 @@ def plan_unjudged(quality: Quality | None, rows_needed: int = MIN_OWN_ROWS) -> s
     )
 
 
-def say_none_judged(name: str, questions: int) -> str:
-    """That an eval set judges nothing, and what to do about it."""
-    return (
-        f"not judged: none of the {questions} questions of eval set {name!r} has a relevant row that is in the index. "
-        "Give relevant row keys, or name no eval set: then parts of the index's own texts are asked for"
-    )
+def plan_unfit(name: str, questions: int, judged: int, *, found: bool = True) -> str | None:
+    """Why an eval set judges nothing, and what to do about it, in words; None: it does.
+
+    `judged` of its questions have a relevant row in the index; `found`: the live version finds such a row for any.
+    """
+    instead = "or name no eval set: then parts of the index's own texts are asked for"
+    if judged < MIN_JUDGED:
+        few = f"only {judged}" if judged else "none"
+        have = "has a relevant row that is" if judged < 2 else "have relevant rows that are"
+        return (
+            f"not judged: {few} of the {questions} questions of eval set {name!r} {have} in the index; fewer than "
+            f"{MIN_JUDGED} tell no model from another. Give relevant row keys, {instead}"
+        )
+    if not found:
+        return (
+            f"not judged: the version that is live finds no relevant row for any question of eval set {name!r}, and no "
+            f"other could do worse. Look at its relevant row keys, {instead}"
+        )
+    return None

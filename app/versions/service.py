@@ -19,7 +19,7 @@ from app.versions.models import (
     SwapRequest,
     VersionRow,
 )
-from app.versions.plan import plan_model, say_none_judged
+from app.versions.plan import plan_model, plan_unfit
 from app.versions.shadow import count_pending, get_family
 
 QUERIES = load_queries(__file__)
@@ -31,7 +31,7 @@ async def defer_swap(scope: Scope, embedders: Embedders, name: str, request: Swa
     Raises:
         NotFoundError: no such index, eval set or configured model.
         InvalidInputError: no model is named, the adapter is over another one, or the eval set asks another index or
-            judges nothing.
+            judges nothing, or too little.
         ConflictError: the index has that model, or its model is being changed.
     """
     family = await get_family(scope, name)
@@ -58,8 +58,9 @@ async def defer_swap(scope: Scope, embedders: Embedders, name: str, request: Swa
 async def _require_judged(scope: Scope, live: VersionRow, name: str) -> None:
     # said now and not when everything is embedded
     asked = await read_asked(scope, live, name)
-    if not any(question.relevant for question in asked):
-        raise InvalidInputError(f"{say_none_judged(name, len(asked))}; force changes the model all the same")
+    unfit = plan_unfit(name, len(asked), sum(bool(question.relevant) for question in asked))
+    if unfit is not None:
+        raise InvalidInputError(f"{unfit}; force changes the model all the same")
 
 
 async def _find_model(scope: Scope, embedders: Embedders, request: SwapRequest) -> Model:

@@ -23,9 +23,9 @@ from app.jobs.context import JobContext, JobStoppedError
 from app.models.embedders import Embedders
 from app.trials.models import Tick
 from app.vectors.indexing import index_pending
-from app.versions.gate import build_graphs, keep_gate, measure_quality, read_asked
+from app.versions.gate import build_graphs, finds_any, keep_gate, measure_quality, read_asked
 from app.versions.models import Gate, GraphRecall, Quality, RollbackPlan, Swapped, SwapPlan, VersionRow
-from app.versions.plan import plan_unjudged, plan_verdict, say_none_judged
+from app.versions.plan import plan_unfit, plan_unjudged, plan_verdict
 from app.versions.shadow import (
     count_lost,
     count_pending,
@@ -47,6 +47,7 @@ async def run_swap(context: JobContext, embedders: Embedders, plan: SwapPlan) ->
     Raises:
         NotFoundError: the index was deleted meanwhile.
         ConflictError: the gate is not passed, the figures are in the message; or a model is not configured any more.
+        InvalidInputError: the live version finds nothing of what the eval set asks for.
         ProviderError: the new model stayed away; what it has embedded is kept.
         UnavailableError: rows change faster than they are embedded; the same job goes on.
     """
@@ -77,6 +78,7 @@ async def _swap(context: JobContext, embedders: Embedders, owner: Scope, plan: S
         before = family.retired[-1] if family.retired else family.live
         return await _finish(context.database, owner, plan.index, family.live, before)
     await embedders.find(plan.model.provider, plan.model.name, plan.model.version)
+    await _require_found(context, embedders, owner, plan, family.live)
     new = await ensure_shadow(owner, plan.index, plan.model)
     graphs = await _complete(context, embedders, owner, plan.index, new)
     gate = await _measure(context, embedders, owner, plan, family.live, new, graphs)
@@ -91,6 +93,27 @@ async def _swap(context: JobContext, embedders: Embedders, owner: Scope, plan: S
         )
     before = await _exchange(context, embedders, owner, plan.index, new, gate.lost)
     return await _finish(context.database, owner, plan.index, new, before, gate)
+
+
+async def _require_found(
+    context: JobContext, embedders: Embedders, owner: Scope, plan: SwapPlan, live: VersionRow
+) -> None:
+    """An eval set of which the live version finds nothing is refused before all is embedded."""
+    if plan.eval is None or plan.force:
+        return
+
+    async def tick() -> None:
+        await context.report(context.done)
+
+    try:
+        asked = await read_asked(owner, live, plan.eval)
+        found = await finds_any(context.database, embedders, live, asked, tick)
+    except (ConflictError, InvalidInputError, NotFoundError, ProviderError):
+        return  # it is said when the version is judged
+    judged = sum(bool(question.relevant) for question in asked)
+    unfit = plan_unfit(plan.eval, len(asked), judged, found=found)
+    if unfit is not None:
+        raise InvalidInputError(f"{unfit}; force changes the model all the same")
 
 
 async def run_rollback(context: JobContext, embedders: Embedders, plan: RollbackPlan) -> Swapped:
@@ -186,9 +209,10 @@ async def _judge(
     if plan.eval is None:
         note = plan_unjudged(quality)
         return quality, [], [] if note is None else [note]
-    if quality is not None and quality.judged == 0:
-        return quality, [say_none_judged(plan.eval, quality.questions)], []
-    return quality, [], []
+    unfit = quality and plan_unfit(
+        plan.eval, quality.questions, quality.judged, found=bool(quality.recall_before)
+    )
+    return quality, [unfit] if unfit else [], []
 
 
 async def _exchange(

@@ -91,21 +91,55 @@ def test_relevant_rows_that_are_not_there_judge_nothing(swapping: Api, liar: Oll
     assert swapping.admin.delete("/vectors/hnsw/evals/nowhere").status_code == 200
 
 
+@pytest.mark.parametrize("judged", [1, 9])
+def test_a_few_judged_questions_judge_nothing(swapping: Api, ollama: Ollama, judged: int) -> None:
+    relevant = [{"text": TEXTS[n], "relevant": [str(n)]} for n in range(judged)]
+    make(swapping, "few", [*relevant, *({"text": text} for text in TEXTS[20:50])])
+    said = problem(
+        swapping.admin.post(f"{URL}/swap", json={"model": "other", "eval": "few"}), 400, "invalid_input"
+    )
+    assert f"not judged: only {judged} of the {judged + 30} questions" in said["detail"]
+    assert "fewer than 10" in said["detail"] and "force changes the model all the same" in said["detail"]
+    gate = swapped(swapping, model="other", eval="few", force=True)["gate"]
+    assert (gate["quality"]["judged"], gate["verdict"]) == (judged, "not passed")
+    assert change(swapping, "rollback")["state"] == "succeeded"
+    assert swapping.admin.delete("/vectors/hnsw/evals/few").status_code == 200
+
+
+def test_what_the_live_model_finds_nothing_of_judges_nothing(swapping: Api, ollama: Ollama) -> None:
+    # each asks for a row that has not one of its words
+    strange = [{"text": f"strange{n} words{n}", "relevant": [str(n)]} for n in range(200, 212)]
+    make(swapping, "strange", strange)
+    before, calls = live(swapping), ollama.calls
+    job = change(swapping, "swap", model="other", eval="strange")
+    assert job["state"] == "failed" and job["error"]["code"] == "invalid_input", job
+    assert "live finds no relevant row for any question of eval set 'strange'" in job["error"]["message"]
+    assert "force changes the model all the same" in job["error"]["message"]
+    # before anything is embedded for it
+    assert live(swapping) == before and ollama.calls == calls
+    assert all(version["state"] != "shadow" for version in index(swapping)["versions"])
+    gate = swapped(swapping, model="other", eval="strange", force=True)["gate"]
+    assert gate["quality"]["ndcg_before"] == 0 and gate["verdict"] == "not passed"
+    assert "finds no relevant row" in gate["missed"][0]
+    assert change(swapping, "rollback")["state"] == "succeeded"
+    assert swapping.admin.delete("/vectors/hnsw/evals/strange").status_code == 200
+
+
 def test_eval_sets_follow_with_all_their_questions_and_vectors_wait_for_their_model(swapping: Api) -> None:
     [vector] = asyncio.run(FakeEmbedder().embed([TEXTS[3]])).tolist()
     make(swapping, "vectors", [{"vector": vector, "relevant": ["3"]}])
-    judged = [{"text": TEXTS[n], "relevant": [str(n), "none"]} for n in range(5)]
+    judged = [{"text": TEXTS[n], "relevant": [str(n), "none"]} for n in range(10)]
     unjudged = [{"text": TEXTS[n], "relevant": ["none"]} for n in range(5)]
     make(swapping, "mixed", [{"vector": vector, "relevant": ["3"]}, *judged, *unjudged])
     kept, first = questions(swapping), live(swapping)
-    assert len(kept) == 12 and {row[1] for row in kept} == {"notes_v1"}
-    assert (asked(swapping, "vectors"), asked(swapping, "mixed")) == (1, 11)
+    assert len(kept) == 17 and {row[1] for row in kept} == {"notes_v1"}
+    assert (asked(swapping, "vectors"), asked(swapping, "mixed")) == (1, 16)
 
     gate = swapped(swapping, model="other", eval="mixed")["gate"]
-    assert (gate["quality"]["judged"], gate["quality"]["questions"], gate["verdict"]) == (5, 10, "passed")
+    assert (gate["quality"]["judged"], gate["quality"]["questions"], gate["verdict"]) == (10, 15, "passed")
     # other's vectors are as long as fake's, and have nothing to do with them
     assert questions(swapping) == kept
-    assert asked(swapping, "mixed") == 10
+    assert asked(swapping, "mixed") == 15
     said = asked(swapping, "vectors")
     assert (
         "1 are vectors made by fake (1, fake), and the index has other (" in said and "they are kept" in said
@@ -119,14 +153,14 @@ def test_eval_sets_follow_with_all_their_questions_and_vectors_wait_for_their_mo
     assert swapped(swapping, model="fake")["gate"]["verdict"] == "passed"
     assert first not in [version["version"] for version in index(swapping)["versions"]]
     assert questions(swapping) == kept
-    assert (asked(swapping, "vectors"), asked(swapping, "mixed")) == (1, 11)
+    assert (asked(swapping, "vectors"), asked(swapping, "mixed")) == (1, 16)
 
     assert change(swapping, "rollback")["state"] == "succeeded"
     assert questions(swapping) == kept
-    assert asked(swapping, "mixed") == 10
+    assert asked(swapping, "mixed") == 15
     assert change(swapping, "rollback")["state"] == "succeeded"
     assert questions(swapping) == kept
-    assert (asked(swapping, "vectors"), asked(swapping, "mixed")) == (1, 11)
+    assert (asked(swapping, "vectors"), asked(swapping, "mixed")) == (1, 16)
 
 
 def test_an_eval_set_that_was_left_with_a_version_comes_home_with_the_next_change(swapping: Api) -> None:

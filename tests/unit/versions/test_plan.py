@@ -8,6 +8,7 @@ from app.versions.plan import (
     measure_share,
     plan_model,
     plan_quality,
+    plan_unfit,
     plan_unjudged,
     plan_verdict,
 )
@@ -77,3 +78,12 @@ def test_what_judges_nothing_is_not_judged():
     assert "not judged" in plan_unjudged(None)
     assert "fewer than 20 rows" in plan_unjudged(plan_quality([["a"]], [["a"]], [[]]))
     assert plan_unjudged(plan_quality([["a"]], [["a"]], [["a"]])) is None
+
+
+def test_an_eval_set_of_too_little_judges_nothing():
+    assert "none of the 3 questions of eval set 'e' has a relevant row" in plan_unfit("e", 3, 0)
+    assert "only 1 of the 3 questions of eval set 'e' has a relevant row" in plan_unfit("e", 3, 1)
+    few = plan_unfit("e", 30, 9)
+    assert few.startswith("not judged: only 9 of the 30 questions") and "fewer than 10" in few
+    assert plan_unfit("e", 30, 10) is None
+    assert "finds no relevant row for any question" in plan_unfit("e", 30, 30, found=False)
