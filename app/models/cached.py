@@ -12,7 +12,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from app.models.protocol import Embedder, ModelInfo, Vectors
 MAX_ENTRIES = 4096
 MAX_AGE_S = 600.0
 
+#: Provider, name, version and dimensions.
+Model: TypeAlias = tuple[str, str, str, int]
 #: Reader, model, text. All of it is hashed: neither names nor texts are in what is kept.
 _Key = bytes
 
@@ -51,15 +53,15 @@ class QuestionCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def wrap(self, embedder: Embedder, model: tuple[str, str, str], reader: str | None) -> "CachedEmbedder":
-        """`embedder`, which makes the vectors of `model` (provider, name, version), for this reader; None: admins."""
+    def wrap(self, embedder: Embedder, model: Model, reader: str | None) -> "CachedEmbedder":
+        """`embedder`, which makes the vectors of `model`, for this reader; None: admins."""
         return CachedEmbedder(self, embedder, model, reader)
 
-    def key(self, model: tuple[str, str, str], reader: str | None, text: str) -> _Key:
+    def key(self, model: Model, reader: str | None, text: str) -> _Key:
         """Two keys are equal only when reader, model and text are."""
         digest = hashlib.blake2b(key=self._secret, digest_size=24)
         parts = [b"\0" if reader is None else b"\1" + reader.encode("utf-8", "surrogatepass")]
-        parts += [part.encode("utf-8", "surrogatepass") for part in (*model, text)]
+        parts += [str(part).encode("utf-8", "surrogatepass") for part in (*model, text)]
         for part in parts:
             digest.update(len(part).to_bytes(8) + part)
         return digest.digest()
@@ -104,9 +106,7 @@ class QuestionCache:
 class CachedEmbedder:
     """An embedder whose calls of one text are answered from the cache; others go through."""
 
-    def __init__(
-        self, cache: QuestionCache, embedder: Embedder, model: tuple[str, str, str], reader: str | None
-    ) -> None:
+    def __init__(self, cache: QuestionCache, embedder: Embedder, model: Model, reader: str | None) -> None:
         self._cache = cache
         self._embedder = embedder
         self._model = model

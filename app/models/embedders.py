@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeAlias
+
+import numpy as np
 
 from app.errors import ConflictError, LakewardError, ProviderError
 from app.models.adapter import AdaptedEmbedder, Adapter
-from app.models.protocol import Embedder, ModelInfo
+from app.models.protocol import Embedder, ModelInfo, Vectors, VectorShapeError
 
 #: Finds the registered adapter of this provider, name and version, or None.
 Source: TypeAlias = Callable[[str, str, str], Awaitable[Adapter | None]]
@@ -23,8 +26,9 @@ class Embedders:
     """Finds the embedder that makes the vectors of an index.
 
     Safe to use from several tasks. What an embedder says of itself is remembered: a model that is exchanged behind its
-    URL is noticed when the process starts again, or when its vectors have another length. That one failed is remembered
-    for FAILED_S. `sources` are asked for the adapters that are not configured but registered.
+    URL is noticed when the process starts again, or when its vectors have another length than was asked for: then it is
+    described anew. That one failed is remembered for FAILED_S. `sources` are asked for the adapters that are not
+    configured but registered.
     """
 
     def __init__(
@@ -44,13 +48,31 @@ class Embedders:
         self._failed: dict[int, tuple[float, LakewardError]] = {}
         self._adapted: dict[ModelInfo, Embedder] = {}
 
-    async def find(self, provider: str, name: str, version: str) -> Embedder:
+    async def find(self, provider: str, name: str, version: str, dimensions: int | None = None) -> Embedder:
         """The embedder of this model and version. Those that cannot be it are not asked: they may be slow, or away.
+
+        With `dimensions` it fails rather than answer vectors of another length.
 
         Raises:
             ConflictError: none of those that are configured is of this model.
             ProviderError: none that answers is, and one is away that may be.
+            VectorShapeError: it has other dimensions, by what it says now.
         """
+        if dimensions is None:
+            return await self._find(provider, name, version)
+        for embedder in self.all:
+            if self._is_known(embedder, name, version) and self._infos[id(embedder)].dimensions != dimensions:
+                self._forget(embedder)
+        found = await self._find(provider, name, version)
+        info = self._infos.get(id(found))
+        if info is not None and info.dimensions != dimensions:
+            raise plan_other_dimensions(name, info.dimensions, dimensions)
+        return SizedEmbedder(found, name, dimensions, partial(self._forget, found))
+
+    def _forget(self, embedder: Embedder) -> None:
+        self._infos.pop(id(embedder), None)
+
+    async def _find(self, provider: str, name: str, version: str) -> Embedder:
         for embedder in self.all:
             if self._is_known(embedder, name, version):
                 return embedder
@@ -104,8 +126,9 @@ class Embedders:
                 continue
             found = self._adapted.get(adapter.info)
             if found is None:
-                base = await self.find(adapter.base.provider, adapter.base.name, adapter.base.version)
-                found = self._adapted[adapter.info] = AdaptedEmbedder(base, adapter.info, adapter.matrix)
+                base = adapter.base
+                embedder = await self.find(base.provider, base.name, base.version, base.dimensions)
+                found = self._adapted[adapter.info] = AdaptedEmbedder(embedder, adapter.info, adapter.matrix)
             return found
         return None
 
@@ -137,3 +160,43 @@ class Embedders:
         """Close all of them."""
         for embedder in self.all:
             await embedder.close()
+
+
+class SizedEmbedder:
+    """An embedder that fails when its vectors have another length than `dimensions`, and says so to `forget`."""
+
+    def __init__(self, embedder: Embedder, name: str, dimensions: int, forget: Callable[[], None]) -> None:
+        self._embedder = embedder
+        self._name = name
+        self._dimensions = dimensions
+        self._forget = forget
+
+    async def describe(self) -> ModelInfo:
+        """What it wraps."""
+        return await self._embedder.describe()
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """As `Embedder.embed`.
+
+        Raises:
+            VectorShapeError: the vectors have another length.
+        """
+        vectors = await self._embedder.embed(texts)
+        shape = np.shape(vectors)
+        if len(shape) == 2 and shape[1] != self._dimensions:
+            self._forget()
+            raise plan_other_dimensions(self._name, shape[1], self._dimensions)
+        return vectors
+
+    async def close(self) -> None:
+        """Nothing: the embedder is not its own."""
+
+
+def plan_other_dimensions(name: str, answered: int, needed: int) -> VectorShapeError:
+    """The failure of a model that answers vectors of `answered` dimensions where `needed` are."""
+    told = f"the model {name} answered vectors of {answered} dimensions, and {needed} are needed"
+    return VectorShapeError(
+        f"{told}: its provider is mistaken, or has another model of that name by now; check what serves it, or move "
+        "the index to another model",
+        for_readers=told,
+    )

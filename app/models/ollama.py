@@ -27,51 +27,42 @@ class _Embedded(msgspec.Struct):
 
 
 class OllamaEmbedder:
-    """A model of an Ollama server. Its dimensions are learnt from its first answer."""
+    """A model of an Ollama server. Nothing of what it answered is remembered."""
 
     def __init__(self, settings: ModelSettings, setting: str = EMBED) -> None:
         self._client = ProviderClient(settings, DEFAULT_URL, setting)
         self._model = settings.model
-        self._digest: str | None = None
-        self._dimensions: int | None = None
         self._named = f"{setting}.model ({settings.model})"
 
     async def describe(self) -> ModelInfo:
-        """The model and the start of its digest; asked each time, since `ollama pull` may replace it."""
+        """The model, the start of its digest, the length of a vector: asked each time, `ollama pull` may replace it."""
         digest = await self._find_digest()
         if digest is None:
             raise self._client.fail(
                 f"it does not have the model {self._model!r}; run: ollama pull {self._model}",
                 "its server does not have it",
             )
-        if digest != self._digest or self._dimensions is None:
-            self._digest, self._dimensions = digest, None
-            self._dimensions = (await self._embed(["lakeward"])).shape[1]
-        return ModelInfo(
-            provider="ollama", name=self._model, version=digest[:12], dimensions=self._dimensions
-        )
+        dimensions = (await self._embed(["lakeward"], None)).shape[1]
+        return ModelInfo(provider="ollama", name=self._model, version=digest[:12], dimensions=dimensions)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """As `Embedder.embed`; texts that are longer than the model's context are cut by the server."""
         if not texts:
-            return np.zeros((0, self._dimensions or (await self.describe()).dimensions), np.float32)
-        parts = []
+            return np.zeros((0, (await self.describe()).dimensions), np.float32)
+        parts: list[Vectors] = []
         for first in range(0, len(texts), TEXTS_PER_CALL):
-            part = await self._embed(texts[first : first + TEXTS_PER_CALL])
-            self._dimensions = part.shape[1]
-            parts.append(part)
+            dimensions = parts[0].shape[1] if parts else None
+            parts.append(await self._embed(texts[first : first + TEXTS_PER_CALL], dimensions))
         return np.concatenate(parts)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _embed(self, texts: Sequence[str]) -> Vectors:
+    async def _embed(self, texts: Sequence[str], dimensions: int | None) -> Vectors:
         body = {"model": self._model, "input": list(texts), "truncate": True}
         answer = await self._client.post("/api/embed", body, _Embedded)
-        return normalise_vectors(
-            answer.embeddings, len(texts), self._dimensions, self._client.name, self._named
-        )
+        return normalise_vectors(answer.embeddings, len(texts), dimensions, self._client.name, self._named)
 
     async def _find_digest(self) -> str | None:
         """Ollama lists a model that was pulled without a tag as `name:latest`."""

@@ -25,38 +25,32 @@ class _Embedded(msgspec.Struct):
 
 
 class OpenAIEmbedder:
-    """A model of an OpenAI-compatible server. Its dimensions are learnt from its first answer."""
+    """A model of an OpenAI-compatible server. Nothing of what it answered is remembered."""
 
     def __init__(self, settings: ModelSettings, setting: str = EMBED) -> None:
         self._client = ProviderClient(settings, DEFAULT_URL, setting)
         self._model = settings.model
-        self._dimensions: int | None = None
         self._named = f"{setting}.model ({settings.model})"
 
     async def describe(self) -> ModelInfo:
-        """The model; the API names no version, so the model's name is its version."""
-        if self._dimensions is None:
-            self._dimensions = (await self._embed(["lakeward"])).shape[1]
-        return ModelInfo(
-            provider="openai", name=self._model, version=self._model, dimensions=self._dimensions
-        )
+        """The model and the length of a vector, asked each time; no version is named, so its name is it."""
+        dimensions = (await self._embed(["lakeward"], None)).shape[1]
+        return ModelInfo(provider="openai", name=self._model, version=self._model, dimensions=dimensions)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """As `Embedder.embed`, in calls of at most 128 texts and 100,000 characters."""
         if not texts:
             return np.zeros((0, (await self.describe()).dimensions), np.float32)
-        parts = []
+        parts: list[Vectors] = []
         for batch in plan_batches(texts):
-            part = await self._embed(batch)
-            self._dimensions = part.shape[1]
-            parts.append(part)
+            parts.append(await self._embed(batch, parts[0].shape[1] if parts else None))
         return np.concatenate(parts)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _embed(self, texts: Sequence[str]) -> Vectors:
+    async def _embed(self, texts: Sequence[str], dimensions: int | None) -> Vectors:
         body = {"model": self._model, "input": list(texts), "encoding_format": "float"}
         answer = await self._client.post("/embeddings", body, _Embedded)
         items = sorted(answer.data, key=lambda item: item.index)
@@ -65,7 +59,7 @@ class OpenAIEmbedder:
             reason = f"the answer is not one vector for each of {len(texts)} texts"
             raise self._client.fail(reason, told, VectorShapeError)
         rows = [item.embedding for item in items]
-        return normalise_vectors(rows, len(texts), self._dimensions, self._client.name, self._named)
+        return normalise_vectors(rows, len(texts), dimensions, self._client.name, self._named)
 
 
 def plan_batches(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -14,7 +14,7 @@ Vectors: TypeAlias = npt.NDArray[np.float32]
 
 
 class VectorShapeError(ProviderError):
-    """The model answers vectors of another length than before, or another number of them."""
+    """The model answers vectors of another length than those they are compared with, or another number of them."""
 
 
 class ModelInfo(msgspec.Struct, frozen=True):

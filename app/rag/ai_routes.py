@@ -69,7 +69,7 @@ async def post_embed(
             )
         info = found
     await _record(principal, database, f"embed {info.name}", data, len(data.texts))
-    embedder = await embedders.find(info.provider, info.name, info.version)
+    embedder = await embedders.find(info.provider, info.name, info.version, info.dimensions)
     vectors = await embedder.embed(data.texts)
     return Embedded(info.name, info.version, info.dimensions, vectors.tolist())
 

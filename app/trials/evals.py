@@ -252,7 +252,8 @@ class _Text(msgspec.Struct, frozen=True):
 async def _embed(
     embedders: Embedders, index: IndexRow, words: list[tuple[int, str]], vectors: Vectors
 ) -> None:
-    embedder = await embedders.find(index.provider, index.model_name, index.model_version)
+    model = (index.provider, index.model_name, index.model_version, index.dimensions)
+    embedder = await embedders.find(*model)
     for start in range(0, len(words), EMBEDDED_AT_ONCE):
         part = words[start : start + EMBEDDED_AT_ONCE]
         vectors[[place for place, _ in part]] = await embedder.embed([text for _, text in part])

@@ -109,7 +109,8 @@ async def index_pending(
     """
     owner = database.owner(timeout_ms=600_000)
     index = await get_index_row(owner, name)
-    embedder = await embedders.find(index.provider, index.model_name, index.model_version)
+    model = (index.provider, index.model_name, index.model_version, index.dimensions)
+    embedder = await embedders.find(*model)
     try:
         removed = await _reconcile(owner, index, retry=retry)
         patient = PatientEmbedder(embedder, index.dimensions, tell=tell)

@@ -157,7 +157,7 @@ class Searcher:
     async def _embed(self, route: SearchRoute, profile: str | None, request: SearchRequest) -> HalfVector:
         if request.vector is not None:
             return plan_vector(request.vector, route.dimensions, route.name)
-        model = (route.provider, route.model_name, route.model_version)
+        model = (route.provider, route.model_name, route.model_version, route.dimensions)
         embedder = await self._embedders.find(*model)
         if self._questions is not None:
             embedder = self._questions.wrap(embedder, model, profile)

@@ -154,7 +154,8 @@ async def measure_quality(
 
 
 async def _embed(embedders: Embedders, version: VersionRow, texts: Sequence[str], tick: Tick) -> Vectors:
-    embedder = await embedders.find(version.provider, version.model_name, version.model_version)
+    model = (version.provider, version.model_name, version.model_version, version.dimensions)
+    embedder = await embedders.find(*model)
     parts = [np.zeros((0, version.dimensions), np.float32)]
     for first in range(0, len(texts), EMBEDDED_AT_ONCE):
         parts.append(await embedder.embed(texts[first : first + EMBEDDED_AT_ONCE]))

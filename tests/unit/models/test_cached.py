@@ -9,7 +9,7 @@ from app.errors import ProviderError
 from app.models.cached import QuestionCache
 from app.models.fake import FakeEmbedder
 
-MODEL = ("fake", "fake", "1")
+MODEL = ("fake", "fake", "1", 384)
 
 
 class Slow(FakeEmbedder):
@@ -44,8 +44,9 @@ async def test_a_question_that_is_asked_again_is_not_embedded_again() -> None:
     [
         (MODEL, "bert", "lakes"),
         (MODEL, None, "lakes"),
-        (("fake", "fake", "2"), "anna", "lakes"),
-        (("fake", "fak", "e1"), "anna", "lakes"),
+        (("fake", "fake", "2", 384), "anna", "lakes"),
+        (("fake", "fak", "e1", 384), "anna", "lakes"),
+        (("fake", "fake", "1", 385), "anna", "lakes"),
         (MODEL, "anna", "lakes "),
         (MODEL, "anna", "Lakes"),
     ],

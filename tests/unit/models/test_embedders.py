@@ -1,11 +1,15 @@
 """An index's vectors are compared with vectors of its own model, or not at all."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 
 from app.errors import ConflictError, ProviderError
+from app.models.adapter import Adapter
 from app.models.embedders import FAILED_S, Embedders
 from app.models.fake import FakeEmbedder
-from app.models.protocol import ModelInfo
+from app.models.protocol import ModelInfo, Vectors, VectorShapeError
 
 
 class Named(FakeEmbedder):
@@ -86,3 +90,69 @@ async def test_a_failure_is_remembered_for_a_moment() -> None:
     away.name = "back"
     now[0] += FAILED_S
     assert await embedders.find("fake", "back", "1") is away
+
+
+class Exchanged(FakeEmbedder):
+    """A model whose vectors have the length that somebody sets."""
+
+    def __init__(self, dimensions: int) -> None:
+        super().__init__()
+        self.asked = 0
+        self.dimensions = dimensions
+
+    async def describe(self) -> ModelInfo:
+        self.asked += 1
+        return ModelInfo(provider="fake", name="m", version="1", dimensions=self.dimensions)
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        return np.ones((len(texts), self.dimensions), np.float32)
+
+
+async def test_vectors_of_another_length_are_the_models_failure() -> None:
+    model = Exchanged(4)
+    embedders = Embedders(model)
+    found = await embedders.find("fake", "m", "1", 4)
+    assert (await found.embed(["a"])).shape == (1, 4)
+    model.dimensions = 5
+    with pytest.raises(
+        VectorShapeError, match="answered vectors of 5 dimensions, and 4 are needed"
+    ) as caught:
+        await found.embed(["a"])
+    assert "provider" not in caught.value.for_readers
+    # what was exchanged is described anew
+    assert (await embedders.list_infos())[0].dimensions == 5
+    with pytest.raises(VectorShapeError):
+        await embedders.find("fake", "m", "1", 4)
+    model.dimensions = 4
+    found = await embedders.find("fake", "m", "1", 4)
+    assert (await found.embed(["a"])).shape == (1, 4)
+    asked = model.asked
+    await embedders.find("fake", "m", "1", 4)
+    assert model.asked == asked
+
+
+async def test_a_wrong_first_description_is_not_kept() -> None:
+    model = Exchanged(5)
+    embedders = Embedders(model)
+    await embedders.describe(model)
+    model.dimensions = 4
+    assert (await (await embedders.find("fake", "m", "1", 4)).embed(["a"])).shape == (1, 4)
+    assert (await embedders.describe(model)).dimensions == 4
+
+
+async def test_an_adapter_over_vectors_of_another_length_is_the_models_failure() -> None:
+    model = Exchanged(4)
+    embedders = Embedders(model)
+    base = ModelInfo("fake", "m", "1", 4)
+    adapter = Adapter(base, ModelInfo("fake+adapter", "a", "1", 4), np.eye(4, dtype=np.float32))
+
+    async def source(provider: str, name: str, version: str) -> Adapter | None:
+        return adapter if name == "a" else None
+
+    embedders.sources.append(source)
+    found = await embedders.find("fake+adapter", "a", "1", 4)
+    model.dimensions = 5
+    with pytest.raises(VectorShapeError):
+        await found.embed(["a"])
+    model.dimensions = 4
+    assert (await found.embed(["a"])).shape == (1, 4)

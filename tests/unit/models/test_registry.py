@@ -65,9 +65,9 @@ async def test_a_model_of_other_dimensions_is_named_by_its_own_setting(server, p
     other = ModelSettings(provider=provider, model="other", url=server.url, retries=0)
     embedders = create_embedders(ModelsSettings(embed=ModelSettings(provider="fake"), embedders=(other,)))
     embedder = embedders.all[1]
-    await embedder.embed(["a"])
     with pytest.raises(VectorShapeError, match=r"check models\.embedders\.model \(other\)$"):
-        await embedder.embed(["a"])
+        # more than one call
+        await embedder.embed(["a"] * 1_000)
     server.then(b"", status=404)
     with pytest.raises(ProviderError, match=r"models\.embedders\.url and models\.embedders\.model"):
         await embedder.embed(["a"])
