@@ -9,7 +9,14 @@ from urllib.parse import quote
 import httpx
 
 from app.cli.address import Address
-from app.errors import InternalError, InvalidNameError, LakewardError, TimeoutExceededError, UnavailableError
+from app.errors import (
+    InternalError,
+    InvalidInputError,
+    InvalidNameError,
+    LakewardError,
+    TimeoutExceededError,
+    UnavailableError,
+)
 
 CONNECT_S = 5.0
 READ_S = 60.0
@@ -141,6 +148,10 @@ class Api:
             ) from exc
         except httpx.TimeoutException as exc:
             raise TimeoutExceededError(f"{self.address.url} did not answer in time") from exc
+        except UnicodeEncodeError as exc:
+            raise InvalidInputError(
+                "an argument is no UTF-8, so it cannot be sent; is the terminal set to another encoding?"
+            ) from exc
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise UnavailableError(f"the connection to {self.address.url} broke: {exc}") from exc
 

@@ -8,6 +8,7 @@ from app.cli.client import Api, segment
 from app.errors import (
     ForbiddenError,
     InternalError,
+    InvalidInputError,
     InvalidNameError,
     LakewardError,
     NotFoundError,
@@ -44,6 +45,13 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(fake, monkeypa
 def test_a_key_that_is_no_header_is_refused(fake, value):
     with pytest.raises(InvalidNameError):
         Api(Address(url=fake.url, key=value))
+
+
+def test_an_argument_that_is_no_text_is_refused_in_words(api):
+    """As Python keeps bytes of a command line that are no UTF-8."""
+    for send in (lambda: api.post("/x", {"query": "a\udcff"}), lambda: api.get("/x", name="a\udcff")):
+        with pytest.raises(InvalidInputError, match="no UTF-8"):
+            send()
 
 
 def test_all_pages_become_one(fake, api):
