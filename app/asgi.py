@@ -46,8 +46,8 @@ from app.tombstones.erasure_routes import router as erasures_router
 from app.tombstones.routes import router as tombstones_router
 from app.trials.bench import sweep_copies
 from app.trials.routes import router as trials_router
+from app.vectors.activation_models import Activation
 from app.vectors.calibration import Calibration
-from app.vectors.models import Activation
 from app.vectors.once import Once
 from app.vectors.refresh_routes import router as refresh_router
 from app.vectors.routes import router as vectors_router
@@ -118,7 +118,6 @@ def create_app(settings: Settings, dsn: str, *, with_worker: bool = False) -> Li
             app.state.settings = settings
             app.state.database = database
             embedders.sources.append(adapter_source(database))
-            app.state.embedder = embedders.default
             app.state.embedders = embedders
             app.state.calibration = calibration
             app.state.authenticator = KeyAuthenticator(database)

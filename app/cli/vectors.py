@@ -36,7 +36,9 @@ for command in (refresh_index, list_stale, list_rejected, swap_model, roll_back,
 @click.option("--name", help="The index's name. [SOURCE_v1]")
 @click.option("--size", type=int, help="Characters of a chunk. [1000]")
 @click.option("--overlap", type=int, help="Characters that two chunks share. [100]")
-@click.option("--model", help="The embedding model. [the one of the settings]")
+@click.option("--model", help="A configured embedding model. [models.embed]")
+@click.option("--provider", help="Its provider, when two have a model of this name.")
+@click.option("--version", help="Its version, when there are two.")
 @click.option(
     "--refresh-policy",
     type=click.Choice(["manual", "on_append", "scheduled"]),
@@ -54,10 +56,8 @@ def create_index(
     name: str | None,
     size: int | None,
     overlap: int | None,
-    model: str | None,
-    refresh_policy: str | None,
-    refresh_s: int | None,
     no_wait: bool,
+    **fields: Any,
 ) -> None:
     """Make an index over a dataset and embed its rows; again, to embed what came since."""
     chunk = {key: value for key, value in (("size", size), ("overlap", overlap)) if value is not None}
@@ -68,9 +68,7 @@ def create_index(
             "text_columns": list(columns),
             "name": name,
             "chunk": chunk or None,
-            "model": model,
-            "refresh_policy": refresh_policy,
-            "refresh_s": refresh_s,
+            **fields,
         },
     )
     if no_wait:

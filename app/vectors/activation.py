@@ -12,9 +12,10 @@ from app.db.queries import load_queries
 from app.db.scope import Scope
 from app.errors import InternalError, LakewardError
 from app.lance.indexes import LanceIndexes
+from app.vectors.activation_models import Activation, ActivationFailure, VariantConfig, Warmed
 from app.vectors.copies import CopyTarget, activate_copy
 from app.vectors.measure import K, measure_recall
-from app.vectors.models import Activation, ActivationFailure, Recall, VariantConfig, Warmed
+from app.vectors.models import Recall
 from app.vectors.plan import VECTOR_HEADER_BYTES, plan_graph_memory
 from app.vectors.statements import hnsw_name, table
 from app.vectors.variants import drop_unasked

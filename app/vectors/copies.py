@@ -14,8 +14,9 @@ from app.lance.copied import EF_CONSTRUCTION, M
 from app.lance.indexes import LanceIndexes
 from app.lance.models import Candidates
 from app.lance.sync import find_index
+from app.vectors.activation_models import VariantConfig, Warmed
 from app.vectors.measure import K, count_found, make_queries, only_distances, summarise
-from app.vectors.models import Recall, VariantConfig, Warmed
+from app.vectors.models import Recall
 from app.vectors.near import Ground, near_candidates, near_exact, table
 from app.vectors.router import Choice, plan_lance
 

@@ -21,7 +21,9 @@ class ChunkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class IndexRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An index to build over a dataset; the name defaults to `{source}_v1`.
 
-    Without a `refresh_policy` the dataset's counts; `refresh_s` is how often a scheduled one looks for rows.
+    It has the configured model that is called `model`, of several the one of `provider` and `version`; else
+    models.embed. Without a `refresh_policy` the dataset's counts; `refresh_s` is how often a scheduled one looks for
+    rows.
     """
 
     source: str
@@ -29,6 +31,8 @@ class IndexRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
     chunk: ChunkConfig = ChunkConfig()
     model: str | None = None
+    provider: str | None = None
+    version: str | None = None
     refresh_policy: RefreshPolicy | None = None
     refresh_s: RefreshSeconds | None = None
 
@@ -141,13 +145,6 @@ class DeletedIndex(msgspec.Struct, frozen=True):
     chunks: int
 
 
-class VariantConfig(msgspec.Struct, frozen=True):
-    """What makes a variant a different build."""
-
-    m: int
-    ef_construction: int
-
-
 class Recall(msgspec.Struct, frozen=True):
     """What share of the exact answer's hits such a search finds, with a 95% interval, as it was measured.
 
@@ -160,39 +157,6 @@ class Recall(msgspec.Struct, frozen=True):
     k: int
     queries: int
     at: datetime
-
-
-class Warmed(msgspec.Struct, frozen=True):
-    """One index that is warm: `vectors` were reached by the graph walk; `built` says that the variant is new.
-
-    `recall` is that of the profile's own ef_search; None when the index is too small to be measured.
-    """
-
-    index: str
-    source: str
-    vectors: int
-    recall: Recall | None
-    variant: VariantConfig
-    built: bool
-    build_ms: float
-    warm_ms: float
-
-
-class ActivationFailure(msgspec.Struct, frozen=True):
-    """A binding whose index could not be made ready."""
-
-    binding: str
-    error: str
-
-
-class Activation(msgspec.Struct, frozen=True):
-    """What activating a profile did. `dropped` graphs of its indexes were no profile's any more."""
-
-    profile: str
-    warmed: list[Warmed]
-    failures: list[ActivationFailure]
-    duration_ms: float
-    dropped: int = 0
 
 
 class SearchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

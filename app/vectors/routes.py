@@ -9,8 +9,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from app.db.database import Database
 from app.profiles.service import get_profile
 from app.vectors.activation import activate
+from app.vectors.activation_models import Activation
 from app.vectors.models import (
-    Activation,
     DeletedIndex,
     IndexAccepted,
     IndexRequest,
@@ -20,7 +20,7 @@ from app.vectors.models import (
 )
 from app.vectors.once import Once
 from app.vectors.search import Searcher
-from app.vectors.service import create_index, delete_index, get_index, list_indexes
+from app.vectors.service import create_index, delete_index, find_embedder, get_index, list_indexes
 from app.web.identity import Principal, act_as_profile, require_admin
 from app.web.paging import Cursor, Limit, Page
 from app.web.parameters import MAX_JSON_BYTES
@@ -38,7 +38,8 @@ async def post_index(
 ) -> IndexAccepted:
     """Define an index over a dataset and embed it in the background; again, to embed what came since."""
     require_admin(principal)
-    accepted = await create_index(principal.scope(database), request.app.state.embedder, data)
+    embedder = await find_embedder(request.app.state.embedders, data)
+    accepted = await create_index(principal.scope(database), embedder, data)
     database.changes.bump()
     return accepted
 

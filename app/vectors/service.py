@@ -1,12 +1,16 @@
 """Indexes: defined, listed, deleted. Their chunks are written by the indexing job, their variants by activation."""
 
+import contextlib
+
 import msgspec
 from psycopg import sql
 
 from app.db.queries import load_queries
 from app.db.scope import Scope, Transaction
-from app.errors import ConflictError, InvalidInputError, NotFoundError
+from app.errors import ConflictError, InvalidInputError, LakewardError, NotFoundError
 from app.jobs.service import defer_job
+from app.models.choice import choose_model
+from app.models.embedders import Embedders
 from app.models.protocol import Embedder
 from app.vectors.indexing import get_index_row
 from app.vectors.models import (
@@ -35,19 +39,41 @@ class _Counts(msgspec.Struct, frozen=True):
     stale_rows: int
 
 
+async def find_embedder(embedders: Embedders, request: IndexRequest) -> Embedder:
+    """The embedder of the model that the request names; without one that of new indexes.
+
+    Raises:
+        InvalidInputError: no configured model that answers is that one, or more than one is; or a provider or a
+            version without a model.
+    """
+    if request.model is None:
+        if request.provider is not None or request.version is not None:
+            raise InvalidInputError(
+                "provider and version tell two models of one name apart: name the model, too"
+            )
+        return embedders.default
+    infos = await embedders.list_infos()
+    preferred = None
+    with contextlib.suppress(LakewardError):  # it is away, and no model that answers
+        preferred = await embedders.describe(embedders.default)
+    try:
+        info = choose_model(infos, request.model, request.provider, request.version, preferred=preferred)
+    except NotFoundError as exc:
+        raise InvalidInputError(f"model: {exc.message}") from exc
+    return await embedders.find(info.provider, info.name, info.version)
+
+
 async def create_index(scope: Scope, embedder: Embedder, request: IndexRequest) -> IndexAccepted:
     """Define the index, unless it is there with the same definition, and defer the job that embeds what is missing.
 
+    `embedder` is of the model that the request names.
+
     Raises:
         NotFoundError: no such relation or column.
-        InvalidInputError: see plan_index, or a model that is not configured.
+        InvalidInputError: see plan_index.
         ConflictError: the name is taken by an index with another definition.
     """
     info = await embedder.describe()
-    if request.model not in (None, info.name):
-        raise InvalidInputError(
-            f"model {request.model!r} is not configured; models.embed is {info.provider} with {info.name!r}"
-        )
     async with scope.begin() as transaction:
         source = await transaction.find_one(IndexSource, QUERIES["source"], {"name": request.source})
         if source is None:

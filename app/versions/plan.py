@@ -4,7 +4,8 @@ import math
 import statistics
 from collections.abc import Collection, Sequence
 
-from app.errors import InvalidInputError, NotFoundError
+from app.errors import InvalidInputError
+from app.models.choice import choose_model
 from app.models.protocol import ModelInfo
 from app.versions.models import GraphRecall, Model, Quality, SwapRequest
 
@@ -26,21 +27,7 @@ def plan_model(request: SwapRequest, infos: Sequence[ModelInfo]) -> Model:
     """
     if request.model is None:
         raise InvalidInputError("say which model the index shall have: model, or adapter")
-    found = [
-        info
-        for info in infos
-        if info.name == request.model
-        and request.provider in (None, info.provider)
-        and request.version in (None, info.version)
-    ]
-    if len(found) != 1:
-        have = ", ".join(f"{info.name} ({info.version}, {info.provider})" for info in infos) or "none"
-        many = "more than one configured model" if found else "no configured model that answers"
-        raise NotFoundError(
-            f"{many} is {request.model!r}; there are: {have}. Add it to models.embedders, or name its "
-            "provider and version"
-        )
-    [info] = found
+    info = choose_model(infos, request.model, request.provider, request.version)
     return Model(info.provider, info.name, info.version, info.dimensions)
 
 

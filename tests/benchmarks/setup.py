@@ -13,7 +13,8 @@ from app.models.minilm import MiniLMEmbedder
 from app.profiles.models import ProfileRequest
 from app.profiles.service import create_or_update_profile
 from app.vectors.activation import activate
-from app.vectors.models import Activation, IndexRequest
+from app.vectors.activation_models import Activation
+from app.vectors.models import IndexRequest
 from app.vectors.service import create_index
 from tests.benchmarks.corpus import Corpus
 

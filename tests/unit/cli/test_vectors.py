@@ -58,6 +58,14 @@ def test_create_says_when_rows_are_embedded(fake, run):
     assert run(*words, "--refresh-policy", "never").code == 2
 
 
+def test_create_names_the_model(fake, run):
+    fake.answer("POST", "/vectors/index", {"job_id": "j1", "index": "notes_v1"}, 202)
+    words = ("index", "create", "notes", "--text", "body", "--no-wait", "--model", "m")
+    assert run(*words, "--provider", "minilm", "--version", "int8").code == 0
+    sent = fake.last.document
+    assert (sent["model"], sent["provider"], sent["version"]) == ("m", "minilm", "int8")
+
+
 def test_create_need_not_wait(fake, run):
     accepted = {"job_id": "j1", "index": "notes_v1"}
     fake.answer("POST", "/vectors/index", accepted, 202)
