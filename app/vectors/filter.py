@@ -26,7 +26,6 @@ from app.errors import InvalidInputError
 MAX_DEPTH, MAX_CONDITIONS, MAX_VALUES = 16, 100, 1000
 MAX_TEXT = 10_000
 _COMPARISONS = {"$eq": "=", "$ne": "<>", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
-_OPERATORS = (*_COMPARISONS, "$in", "$prefix", "$contains")
 _ORDERED = frozenset({"text", "bigint", "double precision", "numeric", "date", "timestamp", "timestamptz"})
 
 
@@ -94,7 +93,7 @@ class _Plan:
         if isinstance(value, Mapping):
             if not value:
                 raise InvalidInputError(
-                    f"filter: {key!r} asks for nothing; use one of {', '.join(_OPERATORS)}"
+                    f"filter: {key!r} asks for nothing; use one of {_list_operators(field.type)}"
                 )
             return _join(" and ", [self._condition(field, str(op), item) for op, item in value.items()])
         return self._condition(field, "$eq", value)
@@ -116,9 +115,9 @@ class _Plan:
                 return f"({self._add(_text(field, value), 'text')} = any({column}))"
             case _ if operator in _COMPARISONS:
                 return self._compare(field, column, operator, value)
-        known = ", ".join(_OPERATORS)
         raise InvalidInputError(
-            f"filter: {operator[:60]!r} is not for {field.name!r}, which is {field.type}; there are {known}"
+            f"filter: {operator[:60]!r} is not for {field.name!r}, which is {field.type}; there are "
+            f"{_list_operators(field.type)}"
         )
 
     def _compare(self, field: Field, column: str, operator: str, value: object) -> str:
@@ -145,6 +144,14 @@ class _Plan:
         return f"%({name})s::{kind}"
 
 
+def _list_operators(kind: str) -> str:
+    """Those that a field of this type takes."""
+    if kind not in _READERS:
+        return ", ".join([*(["$contains"] if kind == "text[]" else []), "$eq null", "$ne null"])
+    compared = [name for name in _COMPARISONS if kind in _ORDERED or name in ("$eq", "$ne")]
+    return ", ".join([*compared, "$in", *(["$prefix"] if kind == "text" else [])])
+
+
 def _join(word: str, parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"({word.join(parts)})"
 
@@ -166,7 +173,10 @@ def _text(field: Field, value: object) -> str:
 def _value(field: Field, value: object) -> object:
     reader = _READERS.get(field.type)
     if reader is None:
-        raise InvalidInputError(f"filter: {field.name!r} is {field.type}, which cannot be compared")
+        raise InvalidInputError(
+            f"filter: {field.name!r} is {field.type}, which cannot be compared; there are "
+            f"{_list_operators(field.type)}"
+        )
     return reader(field, value)
 
 

@@ -92,3 +92,41 @@ def test_the_shape_holds_nothing_of_the_request() -> None:
     assert plan is not None
     assert "drop" not in plan.shape
     assert plan.parameters == {"f0": ["'; drop table x; --", "%s"]}
+
+
+SAMPLES: dict[str, Any] = {
+    "text": "a",
+    "bigint": 1,
+    "numeric": "1.5",
+    "timestamptz": "2026-01-31T12:00:00Z",
+    "text[]": "a",
+    "jsonb": "a",
+    "boolean": True,
+}
+OPERATORS = ["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$prefix", "$contains"]
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=[field.type for field in FIELDS])
+def test_a_refused_operator_is_answered_with_those_that_the_type_takes(field: Field) -> None:
+    value = SAMPLES[field.type]
+    with pytest.raises(InvalidInputError) as caught:
+        plan_filter({field.name: {"$near": value}}, FIELDS)
+    offered = caught.value.message.partition("there are ")[2].split(", ")
+    for operator in OPERATORS:
+        wanted = {field.name: {operator: [value] if operator == "$in" else value}}
+        if operator in offered:
+            assert plan_filter(wanted, FIELDS) is not None
+            continue
+        with pytest.raises(InvalidInputError):
+            plan_filter(wanted, FIELDS)
+        if f"{operator} null" in offered:
+            assert plan_filter({field.name: {operator: None}}, FIELDS) is not None
+
+
+def test_the_operator_that_was_refused_is_not_offered() -> None:
+    for name, operator in (("topic", "$contains"), ("year", "$prefix"), ("tags", "$prefix")):
+        with pytest.raises(InvalidInputError) as caught:
+            plan_filter({name: {operator: "a"}}, FIELDS)
+        assert operator not in caught.value.message.partition("there are ")[2]
+    with pytest.raises(InvalidInputError, match=r"use one of \$contains, \$eq null, \$ne null$"):
+        plan_filter({"tags": {}}, FIELDS)
