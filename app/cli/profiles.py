@@ -176,7 +176,9 @@ def _show_activation(activation: Document) -> None:
             w["index"],
             w["source"],
             w["vectors"],
-            f"m {w['variant']['m']}, ef {w['variant']['ef_construction']}",
+            f"m {w['variant']['m']}, ef {w['variant']['ef_construction']}"
+            if w["variant"]
+            else "no graph: scanned",
             duration(w["build_ms"]) if w["built"] else "was there",
             duration(w["warm_ms"]),
         ]

@@ -168,6 +168,11 @@ class Copied:
         )
         await self._table.create_index("vector", config=config, replace=True)
 
+    async def has_graph(self) -> bool:
+        """Whether a search walks a graph; without one it reads all vectors."""
+        with lance_errors():
+            return any(item.columns == ["vector"] for item in await self._table.list_indices())
+
     async def warm(self) -> None:
         """Read the graph into memory."""
         with lance_errors():

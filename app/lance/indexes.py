@@ -94,9 +94,10 @@ class LanceIndexes:
         self._database.changes.bump()
         index = await find_index(self._database.owner(), table_name)
         opened = await self._opened(table_name, index.lance or {}, index.dimensions)
-        if opened is not None:
-            await opened.copied.warm()
-        return synced
+        if opened is None:
+            return synced
+        await opened.copied.warm()
+        return msgspec.structs.replace(synced, graph=await opened.copied.has_graph())
 
     async def erase(self, table_names: list[str]) -> list[str]:
         """See app.lance.sync.erase."""

@@ -23,7 +23,7 @@ class Candidates(msgspec.Struct, frozen=True):
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """What a sync did; `rebuilt`: the copy was made anew."""
+    """What a sync did; `rebuilt`: the copy was made anew; `graph`: it has one, else a search scans it."""
 
     index: str
     vectors: int
@@ -31,3 +31,4 @@ class Synced(msgspec.Struct, frozen=True):
     removed: int
     rebuilt: bool
     synced_to: int
+    graph: bool = False

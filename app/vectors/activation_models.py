@@ -15,14 +15,15 @@ class VariantConfig(msgspec.Struct, frozen=True):
 class Warmed(msgspec.Struct, frozen=True):
     """One index that is warm: `vectors` were reached by the graph walk; `built` says that the variant is new.
 
-    `recall` is that of the profile's own ef_search; None when the index is too small to be measured.
+    `recall` is that of the profile's own ef_search; None when the index is too small to be measured. `variant` None: a
+    copy in Lance that is too small for a graph, and is scanned.
     """
 
     index: str
     source: str
     vectors: int
     recall: Recall | None
-    variant: VariantConfig
+    variant: VariantConfig | None
     built: bool
     build_ms: float
     warm_ms: float

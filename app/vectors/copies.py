@@ -38,7 +38,7 @@ class _Distance(msgspec.Struct, frozen=True):
 
 
 async def activate_copy(database: Database, owner: Scope, lance: LanceIndexes, target: CopyTarget) -> Warmed:
-    """Sync the copy, read it into memory, measure it. `built` says that it was made anew; the variant is Lance's own.
+    """Sync the copy, read it into memory, measure it. `built`: it was made anew; the variant is Lance's own.
 
     Raises:
         CopyError: Lance failed.
@@ -66,7 +66,7 @@ async def activate_copy(database: Database, owner: Scope, lance: LanceIndexes, t
         source=target.source,
         vectors=synced.vectors,
         recall=recall,
-        variant=VariantConfig(m=M, ef_construction=EF_CONSTRUCTION),
+        variant=VariantConfig(m=M, ef_construction=EF_CONSTRUCTION) if synced.graph else None,
         built=synced.rebuilt,
         build_ms=build_ms if synced.rebuilt else 0.0,
         warm_ms=_milliseconds_since(started),

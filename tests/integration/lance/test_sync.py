@@ -86,6 +86,8 @@ def test_activation_syncs_measures_and_says_so(api: Api) -> None:
         ("red_v1", ROWS // 2),
     }
     assert all(item["recall"]["recall"] > 0.99 for item in warmed)
+    # too few for a graph
+    assert [item["variant"] for item in warmed] == [None, None]
     answer = same(api, query="red bacodu")
     assert answer["method"] == "lance" and answer["recall"] == warmed[0]["recall"]
     assert [item["built"] for item in activate(api)["warmed"]] == [False, False], "again it is as it was"
@@ -123,3 +125,11 @@ def test_a_view_and_a_filter_are_asked_in_postgres(api: Api) -> None:
     every = same(api, query="red", k=1000)
     assert every["method"] == "exact" and every["returned"] >= ROWS - 1, "a short answer is asked for again"
     assert same(api, query=write(9), mode="hybrid", k=1)["method"] == "hybrid"
+
+
+def test_a_copy_that_has_a_graph_says_which(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.lance.copied.GRAPH_FROM", 300)
+    name = api.index("notes", "note", name="large")
+    warmed = {item["index"]: item["variant"] for item in activate(api)["warmed"]}
+    assert warmed[name] == {"m": 20, "ef_construction": 150} and warmed["red_v1"] is None
+    assert api.admin.delete(f"/vectors/indexes/{name}").status_code == 200

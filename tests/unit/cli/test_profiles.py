@@ -71,6 +71,15 @@ def test_activate(fake, run):
     outcome = run("profile", "activate", "p")
     assert outcome.code == 0
     assert "p is ready, in 11 ms" in outcome.out
+    assert "m 24, ef 80" in outcome.out
+
+
+def test_a_copy_without_a_graph_is_said_to_be_scanned(fake, run):
+    warmed = {**WARMED, "variant": None}
+    activation = {"profile": "p", "warmed": [warmed], "failures": [], "duration_ms": 11.0}
+    fake.answer("POST", "/vectors/profile/p/activate", activation)
+    outcome = run("profile", "activate", "p")
+    assert outcome.code == 0 and "scanned" in outcome.out and "ef " not in outcome.out
 
 
 def test_an_index_that_fails_is_a_failure(fake, run):
