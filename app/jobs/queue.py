@@ -1,20 +1,22 @@
 """The worker: procrastinate 3.10.0 fetches, locks and retries; nothing outside this module knows of it.
 
 What users see of a job is lakeward.job. The queue's rows hold the job's id and are gone when it is over. A
-kind is task and queue in one, so a worker fetches only what it knows; a kind nobody knows waits.
+kind is task and queue in one, so a worker fetches only what it knows; a kind nobody knows waits. Kinds that wait for
+models are one lane and all others another, each with places of its own: a model that is away holds up nobody else.
 """
 
 import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, TypeAlias
 
-import msgspec
 import procrastinate
 import psycopg
 from procrastinate.exceptions import ProcrastinateException
+from procrastinate.job_context import JobContext as RunningContext
 from procrastinate.jobs import Job as QueueRow
 from procrastinate.manager import JobManager, get_channel_for_queues
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
@@ -26,6 +28,7 @@ from app.db.database import Database
 from app.db.pool import KEEPALIVE
 from app.errors import LakewardError
 from app.jobs.context import Handler, JobContext
+from app.jobs.repeated import Repeated, repeat
 from app.jobs.runner import Registration, Runner
 from app.jobs.service import QUERIES
 
@@ -44,6 +47,8 @@ WAKE_S = 0.02
 MAX_RECONNECT_S = 5.0
 #: The channel name is `procrastinate_queue_v1#<kind>` and Postgres takes 63 bytes.
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,39}")
+#: The kinds of each lane.
+Lanes: TypeAlias = Collection[Collection[str]]
 _EXPECTED = (ProcrastinateException, psycopg.Error, PoolTimeout, OSError, LakewardError)
 
 
@@ -65,7 +70,7 @@ class _Retry(BaseRetryStrategy):
 
 
 class _Worker(Worker):
-    """procrastinate's worker with three inner methods replaced; the version is pinned, tests watch over them.
+    """procrastinate's worker with inner methods replaced; the version is pinned, tests watch over them.
 
     The watch takes the place of its cron. Without a periodic task the cron ends at once, and with it the
     monitor that stops a worker whose heartbeat or listener failed (`_monitor_side_tasks` waits for the first
@@ -73,13 +78,35 @@ class _Worker(Worker):
 
     A notification says that there is something to fetch, and nothing else: every login of the database can send one,
     with any payload. procrastinate parses it, dies of what is not JSON, and aborts the job that it names.
+
+    Each of the `lanes` may have `each` jobs running.
     """
 
-    def __init__(self, watch: Callable[["_Worker"], Awaitable[None]], **options: Any) -> None:
-        super().__init__(listen_notify=False, **options)
-        self._watch = watch
-        self._woken_at = 0.0
+    def __init__(
+        self, watch: Callable[["_Worker"], Awaitable[None]], lanes: Lanes, each: int, **options: Any
+    ) -> None:
+        super().__init__(listen_notify=False, concurrency=each * len(lanes), **options)
+        self._watch, self._lanes, self._each = watch, lanes, each
+        self._woken, self._woken_at = False, 0.0
         self._waking: asyncio.TimerHandle | None = None
+
+    @property
+    def queues(self) -> list[str]:
+        """The kinds that are fetched now: those of lanes that have a place free."""
+        running = Counter(context.job.queue for context in self._running_jobs.values())
+        free = [lane for lane in self._lanes if sum(running[kind] for kind in lane) < self._each]
+        return [kind for lane in free for kind in lane]
+
+    @queues.setter
+    def queues(self, kinds: object) -> None:
+        """Nothing: they follow from the lanes."""
+
+    async def _process_job(self, context: RunningContext) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        # once its place is free: the next of the same lane or lock need not wait for the poll
+        task.add_done_callback(lambda _: self._fetch_again())
+        await super()._process_job(context)
 
     def _start_side_tasks(self) -> list[asyncio.Task[Any]]:
         listener = self.app.connector.listen_notify(
@@ -95,7 +122,18 @@ class _Worker(Worker):
     def _wake(self) -> None:
         self._waking = None
         self._woken_at = asyncio.get_running_loop().time()
+        self._fetch_again()
+
+    def _fetch_again(self) -> None:
+        self._woken = True
         self._new_job_event.set()
+
+    async def _fetch_and_process_jobs(self) -> None:
+        # procrastinate forgets what it was told during a fetch that finds nothing
+        self._woken = True
+        while self._woken:
+            self._woken = False
+            await super()._fetch_and_process_jobs()  # type: ignore[no-untyped-call]
 
     async def _periodic_deferrer(self) -> None:
         await self._watch(self)
@@ -107,15 +145,6 @@ class _Worker(Worker):
             # the row would stay with this live worker for ever; once the worker is gone it is run again
             log.warning("jobs: the queue was not told that an attempt is over; the worker starts again")
             self.stop()  # type: ignore[no-untyped-call]
-            return
-        # the next of the same lock need not wait for the poll
-        self._new_job_event.set()
-
-
-class _Repeated(msgspec.Struct, frozen=True):
-    name: str
-    every_s: float
-    act: Callable[[], Awaitable[object]]
 
 
 class Queue:
@@ -126,12 +155,15 @@ class Queue:
         self._grace_s = grace_s
         self._runner = Runner(database, retry_base_s=retry_base_s)
         self._registrations: dict[str, Registration] = {}
-        self._repeated: list[_Repeated] = []
+        self._repeated: list[Repeated] = []
         self._left_worker: int | None = None
 
-    def register(self, kind: str, handler: Handler, *, max_attempts: int = 3) -> None:
+    def register(
+        self, kind: str, handler: Handler, *, max_attempts: int = 3, waits_for_models: bool = False
+    ) -> None:
         """Jobs of `kind` are run by `handler`, up to `max_attempts` times if what failed may pass by itself.
 
+        Those of kinds that wait for models, which may be away for long, take no places from the others.
         A handler must be idempotent: after a crash it is called again with the same arguments.
 
         Raises:
@@ -141,24 +173,24 @@ class Queue:
             raise ValueError(f"job kind {kind!r}: use up to 40 of a-z, 0-9 and _")
         if kind in self._registrations:
             raise ValueError(f"job kind {kind!r} is registered already")
-        self._registrations[kind] = Registration(kind, handler, max_attempts)
+        self._registrations[kind] = Registration(kind, handler, max_attempts, waits_for_models)
 
     def repeat(self, name: str, every_s: float, act: Callable[[], Awaitable[object]]) -> None:
         """While the worker runs, `act` is done every so many seconds, first after as many; what fails is logged.
 
         It is done by every worker there is, so it must do no harm when two do it at once.
         """
-        self._repeated.append(_Repeated(name, every_s, act))
+        self._repeated.append(Repeated(name, every_s, act))
 
     async def run(self, concurrency: int = 2, *, exclusive: bool = False) -> None:
-        """Run jobs, `concurrency` at a time, until cancelled; outlives any absence of the database.
+        """Run jobs, `concurrency` of each lane at a time, until cancelled; outlives any absence of the database.
 
         `exclusive` says that no other process works on this database (the embedded home's lock guarantees
         it): then all jobs that were running before are run at once, instead of when their worker has been
         silent for 30 s. On cancellation running handlers have `grace_s` to end; then they are cancelled, and
         their jobs are queued again for the next worker.
         """
-        repeating = [asyncio.create_task(_repeat(item), name=item.name) for item in self._repeated]
+        repeating = [asyncio.create_task(repeat(item), name=item.name) for item in self._repeated]
         try:
             await self._run(concurrency, exclusive=exclusive)
         finally:
@@ -217,11 +249,12 @@ class Queue:
         return queue
 
     def _create_worker(self, queue: procrastinate.App, concurrency: int) -> _Worker:
+        waiting = {kind for kind, found in self._registrations.items() if found.waits_for_models}
         return _Worker(
             self._watch,
+            [lane for lane in (waiting, self._registrations.keys() - waiting) if lane],
+            concurrency,
             app=queue,
-            queues=list(self._registrations),
-            concurrency=concurrency,
             fetch_job_polling_interval=POLL_S,
             shutdown_graceful_timeout=self._grace_s,
             update_heartbeat_interval=HEARTBEAT_S,
@@ -254,17 +287,6 @@ class Queue:
             revived = await transaction.fetch_value(QUERIES["revive_orphans"])
         if revived:
             log.warning("jobs: %d were not in the queue, and are now", revived)
-
-
-async def _repeat(item: _Repeated) -> None:
-    while True:
-        await asyncio.sleep(item.every_s)
-        try:
-            await item.act()
-        except LakewardError as exc:
-            log.warning("%s: %s", item.name, exc.message)
-        except Exception:
-            log.exception("%s failed", item.name)
 
 
 async def _retry(manager: JobManager, row: QueueRow) -> None:

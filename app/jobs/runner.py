@@ -32,6 +32,7 @@ class Registration(msgspec.Struct, frozen=True):
     kind: str
     handler: Handler
     max_attempts: int
+    waits_for_models: bool = False
 
 
 class Runner:

@@ -22,5 +22,5 @@ def register(queue: Queue, embedders: Embedders) -> None:
         tuned = await run_autotune(context, embedders, msgspec.convert(context.args, TunePlan))
         return dict(msgspec.to_builtins(tuned))
 
-    queue.register("trial", measure)
-    queue.register("autotune", tune)
+    queue.register("trial", measure, waits_for_models=True)
+    queue.register("autotune", tune, waits_for_models=True)

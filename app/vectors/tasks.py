@@ -25,4 +25,4 @@ def register(queue: Queue, embedders: Embedders) -> None:
             context.database.changes.bump()
         return msgspec.structs.asdict(indexed)
 
-    queue.register(JOB_KIND, run_index)
+    queue.register(JOB_KIND, run_index, waits_for_models=True)

@@ -26,6 +26,6 @@ def register(queue: Queue, embedders: Embedders) -> None:
         adapter = await run_adapter(context, embedders, msgspec.convert(context.args, AdapterPlan))
         return dict(msgspec.to_builtins(adapter))
 
-    queue.register("adapter", learn)
-    queue.register("swap", swap)
-    queue.register("rollback", roll_back)
+    queue.register("adapter", learn, waits_for_models=True)
+    queue.register("swap", swap, waits_for_models=True)
+    queue.register("rollback", roll_back, waits_for_models=True)

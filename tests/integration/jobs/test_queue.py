@@ -1,6 +1,7 @@
 """Running jobs: progress, cancellation, locks, stops, and a queue that follows from the catalog."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
@@ -9,6 +10,8 @@ from procrastinate.manager import JobManager
 
 from app.jobs.context import JobStoppedError
 from app.jobs.queue import Queue
+from app.settings import Settings
+from app.worker import build_queue
 
 ENDS = ("succeeded", "failed", "cancelled")
 
@@ -229,3 +232,46 @@ async def test_what_a_running_job_waits_for_is_seen_while_it_does(jobs):
     async with jobs.working(handler):
         assert (await jobs.wait_for(job_id, *ENDS)).error is None
     assert seen == [("running", "waiting for the model: status 500"), ("running", None)]
+
+
+async def test_jobs_that_wait_for_a_model_hold_up_no_others(jobs, monkeypatch):
+    """With the poll out of the way: what has a place runs at once, and who waits for one gets it once it is free."""
+    monkeypatch.setattr("app.jobs.queue.POLL_S", 3600.0)
+    back, running, most = asyncio.Event(), set(), []
+
+    async def wait_for_model(context):
+        running.add(context.job_id)
+        most.append(len(running))
+        await back.wait()
+        running.discard(context.job_id)
+
+    async def erase(context):
+        return {}
+
+    queue = Queue(jobs.database)
+    queue.register("index", wait_for_model, waits_for_models=True)
+    queue.register("erasure", erase)
+    indexing = [await jobs.defer("index") for _ in range(8)]
+    worker = asyncio.create_task(queue.run())
+    try:
+        for job_id in indexing[:2]:
+            await jobs.wait_for(job_id, "running")
+        for _ in range(5):
+            erasure = await jobs.defer("erasure")
+            await jobs.wait_for(erasure, "succeeded", within=3)
+        assert [(await jobs.get(job_id)).state for job_id in indexing[2:]] == ["queued"] * 6
+        back.set()
+        for job_id in indexing:
+            await jobs.wait_for(job_id, "succeeded", within=10)
+    finally:
+        worker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await worker
+    assert max(most) == 2
+
+
+def test_the_kinds_that_wait_for_models_are_those_that_embed():
+    queue = build_queue(None, None, Settings(), None)
+    waiting = {kind for kind, found in queue._registrations.items() if found.waits_for_models}
+    assert waiting == {"index", "trial", "autotune", "adapter", "swap", "rollback"}
+    assert {"erasure", "ingest", "lance"} <= queue._registrations.keys()
