@@ -30,10 +30,12 @@ def _settings(home: Path | None, host: str | None = None, port: int | None = Non
 def up(home: Path | None, host: str | None, port: int | None) -> None:
     """Start everything on this machine: the embedded Postgres (or LAKEWARD_DATABASE_URL), the API and the worker.
 
-    The first start makes the home, migrates and writes the first admin key. Ctrl-C stops all of it.
+    The first start makes the home, migrates and writes the first admin key. The embedded Postgres is started again when
+    it is gone. Ctrl-C stops all of it.
     """
     from app.cli.address import api_url
     from app.cli.serving import serve_api
+    from app.db.embedded_watch import keep_running
     from app.db.home_lock import HomeLock
     from app.db.migrate import migrate as migrate_database
     from app.db.target import open_target, service_dsn
@@ -46,7 +48,8 @@ def up(home: Path | None, host: str | None, port: int | None) -> None:
         with _sigterm_as_interrupt():
             target = open_target(settings)
             migrate_database(target.admin_dsn, settings.home)
-            serve_api(settings, service_dsn(settings, target.admin_dsn), with_worker=True)
+            with keep_running(target.server):
+                serve_api(settings, service_dsn(settings, target.admin_dsn), with_worker=True)
     finally:
         if target is not None and target.server is not None:
             target.server.stop()
