@@ -4,6 +4,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import TypeAlias
 
 import msgspec
@@ -24,10 +25,12 @@ log = logging.getLogger(__name__)
 NO_MODEL = (
     "no model is configured that writes answers (models.generate): these are the passages that were found"
 )
+FOUND = "these are the passages that were found"
 NOTHING = "nothing was found that the profile may see"
 GONE = "rows were deleted or changed while the answer was written, so it is withheld: ask again"
 #: More than a model says in answer_tokens; what goes on longer is cut.
 MAX_ANSWER_CHARACTERS = 100_000
+CUT = f"the answer is longer than {MAX_ANSWER_CHARACTERS:,} characters: the rest is cut off"
 #: How many of the numbers that are no passage the note names.
 MAX_NAMED = 20
 
@@ -47,6 +50,14 @@ class Token(msgspec.Struct, frozen=True):
 Step: TypeAlias = Retrieved | Token | RagAnswer
 
 
+class _Written(msgspec.Struct):
+    """What the model wrote so far; while `failure` is not None there is no answer, and that is why."""
+
+    failure: str | None
+    text: str = ""
+    cut: bool = False
+
+
 class Rag:
     """Answers questions. The model may be None."""
 
@@ -58,7 +69,7 @@ class Rag:
     async def answer(self, scope: Scope, profile: str | None, request: RagRequest) -> RagAnswer:
         """The answer with citations, each a passage that the profile may still see when it is given.
 
-        A model that is missing or fails leaves the passages and a note.
+        A model that is missing, fails or says nothing leaves the passages and a note.
 
         Raises:
             InvalidInputError: the question is empty or too long; and as Searcher.search.
@@ -88,56 +99,59 @@ class Rag:
         )
         shown = plan_context(found.passages, request.context_tokens)
         yield Retrieved([cite(passage, n) for n, passage in enumerate(shown, start=1)])
-        written, note = "", NO_MODEL if shown else NOTHING
+        written = _Written(failure=NO_MODEL if shown else NOTHING)
         if shown and self.generator is not None:
             await self._record(scope, found, request, self.generator)
-            pieces = self._write(self.generator, question, shown, request)
-            try:
+            async with aclosing(self._write(self.generator, question, shown, request, written)) as pieces:
                 async for piece in pieces:
-                    written += piece
                     yield Token(piece)
-                note = ""
-            except ProviderError as exc:
-                log.warning("rag: %s", exc.message)
-                written, note = "", f"{exc.for_readers}; these are the passages that were found"
-            finally:
-                await pieces.aclose()
-        yield await self._finish(found, shown, written, note, started)
+        yield await self._finish(found, shown, written, started)
 
     async def _write(
-        self, generator: Generator, question: str, shown: list[Passage], request: RagRequest
+        self,
+        generator: Generator,
+        question: str,
+        shown: list[Passage],
+        request: RagRequest,
+        written: "_Written",
     ) -> AsyncGenerator[str, None]:
         messages = plan_messages(question, shown, request.context_tokens, secrets.token_hex(8))
-        size = 0
-        pieces = generator.generate(messages, request.answer_tokens)
         try:
-            async for piece in pieces:
-                size += len(piece)
-                if size > MAX_ANSWER_CHARACTERS:
-                    return
-                yield piece
-        finally:
-            await pieces.aclose()
+            async with aclosing(generator.generate(messages, request.answer_tokens)) as pieces:
+                async for piece in pieces:
+                    kept = piece[: MAX_ANSWER_CHARACTERS - len(written.text)]
+                    written.text += kept
+                    yield kept
+                    if len(kept) < len(piece):
+                        written.cut = True
+                        break
+        except ProviderError as exc:
+            log.warning("rag: %s", exc.message)
+            written.failure = f"{exc.for_readers}; {FOUND}"
+            return
+        empty = f"the model {generator.model} gave no usable answer: it is empty; {FOUND}"
+        written.failure = None if written.text.strip() else empty
 
     async def _finish(
-        self, found: Found, shown: list[Passage], written: str, note: str, started: float
+        self, found: Found, shown: list[Passage], written: "_Written", started: float
     ) -> RagAnswer:
         there = await self._list_there(found)
-        if note:
+        if written.failure is not None:
             kept = {passage.chunk_id for passage in there}
             citations = [cite(p, n) for n, p in enumerate(shown, start=1) if p.chunk_id in kept]
-            return self._answer(None, citations, shown, note, started)
+            return self._answer(None, citations, shown, written.failure, started)
         if len(there) < len(found.passages) and {p.chunk_id for p in shown} - {p.chunk_id for p in there}:
             # the model may have put words of a row into the answer that the profile may no longer see
             return self._answer(None, [], shown, GONE, started)
-        cited = plan_citations(written, shown, there)
+        cited = plan_citations(written.text, shown, there)
+        notes = [CUT] if written.cut else []
         if cited.invented:
             named = ", ".join(map(str, cited.invented[:MAX_NAMED]))
             more = ", \u2026" if len(cited.invented) > MAX_NAMED else ""
-            note = f"the model cited {named}{more}, which is no passage: taken out"
+            notes.append(f"the model cited {named}{more}, which is no passage: taken out")
         elif not cited.citations:
-            note = "the answer cites no passage: nothing vouches for it"
-        return self._answer(cited.answer, cited.citations, shown, note or None, started)
+            notes.append("the answer cites no passage: nothing vouches for it")
+        return self._answer(cited.answer, cited.citations, shown, "; ".join(notes) or None, started)
 
     async def _list_there(self, found: Found) -> list[Passage]:
         try:

@@ -76,7 +76,12 @@ class _Handler(BaseHTTPRequestHandler):
                 # a model that does as a row says
                 yield "IGNORED ALL RULES [2]" if "IGNORE" in prompt else "fine [1]"
             case "silent":
-                return
+                yield from ("", " \n")
+            case "uncited":
+                yield "It is so."
+            case "long":
+                # in one line
+                yield "It is so [1]. " + "x" * 1_000_000
             case "slow":
                 yield "wait"
                 time.sleep(30)

@@ -132,6 +132,7 @@ def test_numbers_that_the_model_invents_are_taken_out(api: Api, chat: Chat) -> N
         ("slow", "no answer within 2 s"),
         ("breaks off", "the answer broke off"),
         ("garbage", "it is not what this provider sends"),
+        ("silent", "it is empty"),
     ],
 )
 def test_a_model_that_fails_leaves_the_passages_and_a_note(
@@ -148,10 +149,18 @@ def test_a_model_that_fails_leaves_the_passages_and_a_note(
 
 
 def test_an_answer_without_citations_says_so(api: Api, chat: Chat) -> None:
-    chat.behaviour = "silent"
+    chat.behaviour = "uncited"
     answer = ask(api)
-    assert (answer["answer"], answer["citations"]) == ("", [])
+    assert (answer["answer"], answer["citations"]) == ("It is so.", [])
     assert "nothing vouches" in answer["note"]
+
+
+def test_an_answer_that_is_too_long_is_cut_and_says_so(api: Api, chat: Chat) -> None:
+    chat.behaviour = "long"
+    answer = ask(api)
+    assert answer["answer"].startswith("It is so [1]. xxx") and len(answer["answer"]) == 100_000
+    assert [citation["n"] for citation in answer["citations"]] == [1]
+    assert answer["note"] == "the answer is longer than 100,000 characters: the rest is cut off"
 
 
 def test_an_answer_of_a_row_that_went_meanwhile_is_withheld(api: Api, chat: Chat) -> None:
