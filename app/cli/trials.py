@@ -1,7 +1,6 @@
 """trial: measured HNSW configs, the best of them, a picture, autotune, what is warm."""
 
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import rich_click as click
 
 from app.cli.client import segment
 from app.cli.evals import eval_group
+from app.cli.measured import show_best, show_jobs
 from app.cli.output import duration, moment, note, say, show_json, show_table
 from app.cli.profiles import create_words
 from app.cli.session import Session, connected
@@ -16,7 +16,6 @@ from app.cli.watch import wait_for_job
 from app.errors import InvalidInputError
 
 Document = dict[str, Any]
-HEADERS = ["graph", "ef_search#", "recall#", "at least#", "p50#", "p95#", "built in#", "MB#"]
 
 
 def _svg(_: click.Context, __: click.Parameter, out: Path | None) -> Path | None:
@@ -36,6 +35,7 @@ def _out(*, required: bool = False) -> Callable[[Callable[..., None]], Callable[
 
 
 EVAL = click.option("--eval", "eval_name", metavar="EVAL", help="Only what was measured with this eval set.")
+HITS = click.option("-k", "k", type=int, help="Only what was measured for so many hits. [those of the last]")
 
 
 @click.group()
@@ -101,7 +101,7 @@ def run_trial(
     if session.as_json:
         show_json(page)
     else:
-        _show(page["items"][::-1])
+        show_jobs(page["items"][::-1])
     _picture(session, index_name, out, job=job["id"])
 
 
@@ -118,7 +118,8 @@ def list_trials(session: Session, index_name: str, eval_name: str | None, limit:
     if session.as_json:
         show_json(page)
         return
-    _show(page["items"])
+    asked = f" with eval set {eval_name}" if eval_name else ""
+    show_jobs(page["items"], none=f"nothing measured yet{asked}")
 
 
 @trial.command("best")
@@ -127,31 +128,35 @@ def list_trials(session: Session, index_name: str, eval_name: str | None, limit:
     "--metric", type=click.Choice(["recall", "latency", "pareto"]), default="pareto", show_default=True
 )
 @EVAL
+@HITS
 @click.option(
     "--min-recall", type=float, default=0.9, show_default=True, help="By latency: only what reaches it."
 )
 @connected()
-def best(session: Session, index_name: str, metric: str, eval_name: str | None, min_recall: float) -> None:
+def best(
+    session: Session, index_name: str, metric: str, eval_name: str | None, k: int | None, min_recall: float
+) -> None:
     """The best measured config of INDEX; by pareto all that nothing is better than."""
     path = f"/vectors/hnsw/trials/{segment(index_name)}/best"
-    found = session.api.get(path, metric=metric, eval=eval_name, min_recall=min_recall)
+    found = session.api.get(path, metric=metric, eval=eval_name, k=k, min_recall=min_recall)
     if session.as_json:
         show_json(found)
         return
-    _show(found["items"])
-    if found["eval"]:
-        say(f"recall@{found['k']}, asked with eval set {found['eval']}", "dim")
+    show_best(found)
 
 
 @trial.command("plot")
 @click.argument("index_name", metavar="INDEX")
 @EVAL
+@HITS
 @click.option("--job", metavar="ID", help="Only what this job measured, whatever became of INDEX since.")
 @_out(required=True)
 @connected()
-def plot(session: Session, index_name: str, eval_name: str | None, job: str | None, out: Path) -> None:
+def plot(
+    session: Session, index_name: str, eval_name: str | None, k: int | None, job: str | None, out: Path
+) -> None:
     """A picture of what was measured on INDEX: recall against time."""
-    _picture(session, index_name, out, eval=eval_name, job=job)
+    _picture(session, index_name, out, eval=eval_name, k=k, job=job)
     if session.as_json:
         show_json({"out": str(out)})
 
@@ -185,7 +190,7 @@ def autotune(
     if session.as_json:
         show_json(tuned)
     else:
-        _show(tuned["evidence"])
+        show_jobs(tuned["evidence"])
         _say_tuned(session, tuned, k)
     _picture(session, index_name, out, job=accepted["job_id"])
 
@@ -217,48 +222,12 @@ def _say_job(session: Session, accepted: Document) -> None:
     say("  " + session.command("job", "show", accepted["job_id"], "--wait"))
 
 
-def _show(rows: list[Document]) -> None:
-    """A table of them; of each model one, for recall under another is of other vectors."""
-    models = [
-        list(group) for _, group in groupby(rows, lambda row: (row["model_name"], row["model_version"]))
-    ]
-    for group in models or [[]]:
-        if len(models) > 1:
-            say(f"under model {group[0]['model_name']} ({group[0]['model_version'][:12]}):", "bold")
-        _show_table(group)
-
-
-def _show_table(rows: list[Document]) -> None:
-    show_table(
-        HEADERS,
-        (
-            [
-                _graph(row["arm"]),
-                row["arm"]["ef_search"],
-                f"{row['recall']:.4f}",
-                f"{row['recall_low']:.4f}",
-                f"{row['p50_us'] / 1000:.2f} ms",
-                f"{row['p95_us'] / 1000:.2f} ms",
-                duration(row["build_s"] * 1000),
-                row["bytes"] / 2**20,
-            ]
-            for row in rows
-        ),
-        none="nothing measured yet",
-    )
-
-
-def _graph(arm: Document) -> str:
-    plain = f"m{arm['m']}/{arm['ef_construction']}"
-    return plain if arm["type"] == "halfvec" else f"{plain} {arm['type']}"
-
-
-def _plot_path(index_name: str, **query: str | None) -> str:
-    asked = "&".join(f"{name}={segment(value)}" for name, value in query.items() if value)
+def _plot_path(index_name: str, **query: str | int | None) -> str:
+    asked = "&".join(f"{name}={segment(str(value))}" for name, value in query.items() if value is not None)
     return f"/vectors/hnsw/trials/{segment(index_name)}/plot?{asked}"
 
 
-def _picture(session: Session, index_name: str, out: Path | None, **query: str | None) -> None:
+def _picture(session: Session, index_name: str, out: Path | None, **query: str | int | None) -> None:
     if out is None:
         return
     with session.api.fetch(_plot_path(index_name, **query)) as response:

@@ -64,10 +64,10 @@ def draw_plot(rows: Sequence[Measurement], title: str, subtitle: str, tuning: Tu
     Of an autotune the target is a line, and the chosen config has a ring.
     """
     target = None if tuning is None else tuning.target
-    across = plan_axis(0.0, max([row.p50_us / 1000 for row in rows], default=1.0) * 1.04, LEFT, WIDTH - RIGHT)
+    across = plan_axis(0.0, max(row.p50_us / 1000 for row in rows) * 1.04, LEFT, WIDTH - RIGHT)
     low_ends = [row.recall_low for row in rows]
     # a target that all of them reach is in the picture, too, and not on its lower edge
-    lowest = min(low_ends if target is None else [*low_ends, target - (1 - target) / 20], default=0.9)
+    lowest = min(low_ends if target is None else [*low_ends, target - (1 - target) / 20])
     down = plan_axis(lowest, 1.0, HEIGHT - BOTTOM, TOP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
@@ -84,8 +84,6 @@ def draw_plot(rows: Sequence[Measurement], title: str, subtitle: str, tuning: Tu
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#b00" stroke-dasharray="2 3"/>'
             f'<text x="{LEFT + 6}" y="{y - 4:.1f}" fill="#b00">target {target:g}</text>'
         )
-    if not rows:
-        parts.append(f'<text x="{LEFT + 20}" y="{TOP + 30}" fill="#555">nothing measured yet</text>')
     parts += _pareto(rows, across, down)
     ordered = sorted(rows, key=_by_arm)
     for number, (name, arm) in enumerate(groupby(ordered, key=_name)):

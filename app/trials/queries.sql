@@ -125,7 +125,10 @@ order by t.id desc
 limit %(limit)s;
 
 -- was_measured --
-select exists (select from lakeward.trial t where t.index_name = %(index)s);
+select exists (
+  select from lakeward.trial t
+  where t.index_name = %(index)s and (%(eval)s::text is null or t.eval_name = %(eval)s)
+);
 
 -- reader --
 -- Whether a profile is bound to the relation that an index is over, and whether it may search the index.

@@ -167,9 +167,10 @@ async def get_plot(
     database: NamedDependency[Database],
     eval: FromQuery[str | None] = None,
     job: FromQuery[str | None] = None,
+    k: K = None,
 ) -> Response[str]:
     """Recall against time as SVG: of what was measured under the present model, or of a job whatever came since."""
-    picture = await plot_trials(principal.scope(database), index, eval, job)
+    picture = await plot_trials(principal.scope(database), index, eval, job, k)
     return Response(picture, media_type=SVG)
 
 

@@ -12,7 +12,7 @@ from app.profiles.service import get_profile
 from app.settings import Settings
 from app.trials.autogen import generate_eval
 from app.trials.autotune import LADDER, TunePlan
-from app.trials.evals import find_eval_set, require_eval
+from app.trials.evals import EvalId, check_same, find_eval_set, require_eval
 from app.trials.models import (
     AutogenRequest,
     AutotuneRequest,
@@ -149,7 +149,7 @@ async def list_trials(
     rows = await _measurements(
         scope, index, present=False, eval_name=eval_name, job=job, before=before, limit=limit + 1
     )
-    if not rows and not await scope.fetch_value(QUERIES["was_measured"], {"index": index}):
+    if not rows and not await scope.fetch_value(QUERIES["was_measured"], {"index": index, "eval": None}):
         await require_index(scope, index)
     return plan_page(rows, limit, lambda row: row.id)
 
@@ -163,10 +163,10 @@ async def find_best(
     eval set that is there only what was measured when it had the questions that it has now.
 
     Raises:
-        NotFoundError: no such index.
+        NotFoundError: no such index or eval set.
+        InvalidInputError: the eval set asks another index.
     """
-    await require_index(scope, index)
-    rows = _comparable(await _measurements(scope, index, present=True, eval_name=eval_name, k=k))
+    rows = _comparable(await _present(scope, await require_index(scope, index), eval_name, k))
     return Best(
         index=index,
         metric=metric,
@@ -177,27 +177,50 @@ async def find_best(
     )
 
 
-async def plot_trials(scope: Scope, index: str, eval_name: str | None, job: str | None) -> str:
+async def _present(scope: Scope, index: IndexRow, eval_name: str | None, k: int | None) -> list[Measurement]:
+    """What compares with what would be measured now."""
+    rows = await _measurements(scope, index.name, present=True, eval_name=eval_name, k=k)
+    if not rows and eval_name is not None:
+        found = await find_eval_set(scope, eval_name)
+        if found is not None:
+            check_same(EvalId(id=0, index=found.index), eval_name, index)
+        elif not await scope.fetch_value(QUERIES["was_measured"], {"index": index.name, "eval": eval_name}):
+            raise NotFoundError(
+                f"no eval set {eval_name[:60]!r}, and nothing of index {index.name!r} was measured with one"
+            )
+    return rows
+
+
+async def plot_trials(
+    scope: Scope, index: str, eval_name: str | None, job: str | None, k: int | None = None
+) -> str:
     """A picture of what `find_best` compares, as SVG; with `job` of that job's measurements, whatever came since.
 
     Raises:
-        NotFoundError: no such index, or no measurement of that job.
+        NotFoundError: no such index or eval set, or nothing measured that could be drawn.
+        InvalidInputError: the eval set asks another index.
     """
     tuning: list[Tuning] = []
     if job is None:
-        await require_index(scope, index)
+        found = await _present(scope, await require_index(scope, index), eval_name, k)
     else:
         tuning = await scope.fetch(Tuning, QUERIES["tuning"], {"job_id": _job_id(job)})
-    found = await _measurements(scope, index, present=job is None, eval_name=eval_name, job=job)
-    if job is not None and not found:
-        raise NotFoundError(f"job {job[:40]!r} has measured nothing of index {index[:60]!r}")
+        found = await _measurements(scope, index, present=False, eval_name=eval_name, k=k, job=job)
+    if not found:
+        raise NotFoundError(_say_nothing(index, eval_name, job, k))
     rows = latest_of_each(_comparable(found))
     return draw_plot(rows, f"{index}: recall against time", _about(rows), next(iter(tuning), None))
 
 
+def _say_nothing(index: str, eval_name: str | None, job: str | None, k: int | None) -> str:
+    by = "nothing was measured" if job is None else f"job {job[:40]!r} has measured nothing"
+    asked = f" with eval set {eval_name[:60]!r}" if eval_name else ""
+    hits = f" for {k} hits" if k else ""
+    now = "" if job else ", under the model and with the questions that there are now"
+    return f"{by} of index {index[:60]!r}{asked}{hits}{now}: there is nothing to draw"
+
+
 def _about(rows: list[Measurement]) -> str:
-    if not rows:
-        return "nothing measured yet"
     first = rows[0]
     return (
         f"recall@{first.k} of {first.queries:,} queries ({first.eval}) among {first.vectors:,} vectors of "

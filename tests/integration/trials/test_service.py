@@ -139,10 +139,33 @@ def test_the_best_and_the_picture(measured: Api) -> None:
     assert picture.text.count("<circle") == 3 and ElementTree.fromstring(picture.text) is not None
     problem(measured.admin.get(f"{path}/plot", params={"job": "x"}), 404, "not_found")
     problem(measured.admin.get("/vectors/hnsw/trials/nothing/plot"), 404, "not_found")
+    picture = measured.admin.get(f"{path}/plot", params={"eval": "rows", "k": 10})
+    assert picture.status_code == 200 and "recall@10 of 60 queries (rows)" in picture.text
+    nothing = problem(measured.admin.get(f"{path}/plot", params={"k": 11}), 404, "not_found")["detail"]
+    assert "nothing was measured" in nothing and "for 11 hits" in nothing
+    empty = measured.admin.get(f"{path}/best", params={"k": 11})
+    assert empty.status_code == 200 and empty.json()["items"] == []
     page = measured.admin.get(path, params={"limit": 2}).json()
     again = measured.admin.get(path, params={"limit": 2, "cursor": page["next_cursor"]}).json()
     ids = [row["id"] for row in (*page["items"], *again["items"])]
     assert ids == sorted(ids, reverse=True) and len(set(ids)) == 4
+
+
+def test_the_best_of_an_eval_set_that_is_not_there_is_no_answer(measured: Api) -> None:
+    path = "/vectors/hnsw/trials/notes_v1"
+    for what in ("best", "plot"):
+        refused = problem(measured.admin.get(f"{path}/{what}", params={"eval": "typo"}), 404, "not_found")
+        assert "no eval set 'typo'" in refused["detail"]
+    assert evals(measured, name="unmeasured", queries=[{"text": "w1"}]).status_code == 201
+    asked = {"eval": "unmeasured"}
+    assert measured.admin.get(f"{path}/best", params=asked).json()["items"] == []
+    refused = problem(measured.admin.get(f"{path}/plot", params=asked), 404, "not_found")
+    assert "nothing was measured" in refused["detail"] and "'unmeasured'" in refused["detail"]
+    assert measured.ingest("others", "id,t\n1,w1\n", row_key="id").status_code == 201
+    measured.index("others", "t", name="others_v1")
+    for what in ("best", "plot"):
+        answer = measured.admin.get(f"/vectors/hnsw/trials/others_v1/{what}", params=asked)
+        assert "asks index 'notes_v1'" in problem(answer, 400, "invalid_input")["detail"]
 
 
 def test_autotune_offers_a_config_with_its_evidence_and_changes_nothing(measured: Api) -> None:

@@ -50,7 +50,7 @@ def test_a_trial_is_waited_for_and_shown(fake, run, job):
     fake.answer("GET", TRIALS, {"items": [ROW], "next_cursor": None})
     outcome = run("trial", "run", "ix", "--eval", "rows", "--arm", ARM)
     assert outcome.code == 0, outcome.err
-    assert "0.9877" in outcome.out and "1.23 ms" in outcome.out and "26.2 s" in outcome.out
+    assert "0.9877" in outcome.out and "1.23" in outcome.out and "26.2" in outcome.out
     assert run("trial", "run", "ix", "--eval", "rows", "--arm", ARM, "--json").document["items"] == [ROW]
     outcome = run("trial", "run", "ix", "--eval", "rows", "--arm", ARM, "--no-wait")
     assert "job show j1 --wait" in outcome.out
@@ -65,19 +65,21 @@ def test_what_was_measured_is_listed_and_the_best_shown(fake, run):
     fake.answer("GET", f"{TRIALS}/best", {"items": [ROW], "eval": "rows", "k": 10, "metric": "recall"})
     outcome = run("trial", "best", "ix", "--metric", "recall")
     assert "0.9877" in outcome.out and "eval set rows" in outcome.out
+    run("trial", "best", "ix", "-k", "20", "--eval", "rows")
+    assert fake.last.path.endswith("best?metric=pareto&eval=rows&k=20&min_recall=0.9")
 
 
 def test_what_was_measured_under_several_models_says_which(fake, run):
     fake.answer("GET", TRIALS, {"items": [{**ROW, "model_name": "other"}, ROW], "next_cursor": None})
     outcome = run("trial", "list", "ix")
-    assert "under model other (1)" in outcome.out and "under model minilm (1)" in outcome.out
-    fake.answer("GET", "/vectors/hnsw/trials/one", {"items": [ROW], "next_cursor": None})
-    assert "minilm" not in run("trial", "list", "one").out
+    assert "vectors of other (1)" in outcome.out and "vectors of minilm (1)" in outcome.out
 
 
 def test_nothing_measured_yet(fake, run):
     fake.answer("GET", f"{TRIALS}/best", {"items": [], "eval": None, "k": 10, "metric": "recall"})
     assert "nothing measured" in run("trial", "best", "ix").out
+    fake.answer("GET", TRIALS, {"items": [], "next_cursor": None})
+    assert "nothing measured yet with eval set typo" in run("trial", "list", "ix", "--eval", "typo").out
 
 
 def test_the_picture_is_written_where_it_is_wanted(fake, run, tmp_path):
@@ -87,6 +89,14 @@ def test_the_picture_is_written_where_it_is_wanted(fake, run, tmp_path):
     assert fake.last.path.endswith("plot?eval=rows")
     assert run("trial", "plot", "ix", "--job", "j1", "--out", str(tmp_path / "job.SVG")).code == 0
     assert fake.last.path.endswith("plot?job=j1")
+    assert run("trial", "plot", "ix", "-k", "5", "--out", str(tmp_path / "job.SVG")).code == 0
+    assert fake.last.path.endswith("plot?k=5")
+
+
+def test_a_picture_of_nothing_is_not_written(fake, run, tmp_path):
+    fake.problem("GET", f"{TRIALS}/plot", 404, "not_found", "no eval set 'typo'")
+    outcome = run("trial", "plot", "ix", "--eval", "typo", "--out", str(tmp_path / "plot.svg"))
+    assert outcome.code == 1 and "no eval set 'typo'" in outcome.err and not (tmp_path / "plot.svg").exists()
 
 
 @pytest.mark.parametrize(
