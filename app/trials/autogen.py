@@ -23,11 +23,12 @@ class Made(msgspec.Struct, frozen=True):
     question: str | None = None
 
 
-async def generate_eval(scope: Scope, name: str, request: AutogenRequest) -> EvalSet:
+async def generate_eval(scope: Scope, name: str, request: AutogenRequest, keep_questions: int = 0) -> EvalSet:
     """A set of questions made of the index's own rows, or from the log of those that were asked last.
 
     Each is a part of a chunk's text, and of the chunk only its id is kept. A set that is there and has other questions
-    is left alone, unless these shall `replace` all of them. `scope` is a steward's.
+    is left alone, unless these shall `replace` all of them. `scope` is a steward's; `keep_questions` is the
+    setting's, which says why the log has none.
 
     Raises:
         InvalidNameError, NotFoundError: as create_eval.
@@ -46,8 +47,10 @@ async def generate_eval(scope: Scope, name: str, request: AutogenRequest) -> Eva
             check_same(found, name, index)
             eval_id = found.id
             there = await transaction.fetch_all(Made, QUERIES["made"], {"eval_id": eval_id})
-        pick = _pick_asked if request.source == "log" else _pick_rows
-        made = await pick(transaction, index, request.queries)
+        if request.source == "log":
+            made = await _pick_asked(transaction, index, request.queries, keep_questions)
+        else:
+            made = await _pick_rows(transaction, index, request.queries)
         # the same questions stay what they are, and what was measured with them compares
         if len(there) != len(made) or set(there) != set(made):
             if there and not request.replace:
@@ -83,9 +86,14 @@ async def _pick_rows(transaction: Transaction, index: IndexRow, count: int) -> l
     return [Made(chunk_id=chunk_id) for chunk_id in chunk_ids]
 
 
-async def _pick_asked(transaction: Transaction, index: IndexRow, count: int) -> list[Made]:
+async def _pick_asked(transaction: Transaction, index: IndexRow, count: int, keep: int) -> list[Made]:
     parameters = {"log": f"{LOG}{index.name}", "count": count}
     questions = await transaction.fetch_values(QUERIES["asked"], parameters)
+    if not questions and keep:
+        raise InvalidInputError(
+            f"no questions to index {index.name!r} are kept: none was asked of it yet by text, or none since the log "
+            f"was deleted (audit.keep_questions is {keep:,}). Try again when some were, or use source 'rows'"
+        )
     if not questions:
         raise InvalidInputError(
             f"no questions to index {index.name!r} are kept, since they may name people: set audit.keep_questions to "

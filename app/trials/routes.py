@@ -89,10 +89,12 @@ async def post_autogen(
     data: JSONBody[AutogenRequest],
     principal: NamedDependency[Principal],
     database: NamedDependency[Database],
+    request: Request[Any, Any, Any],
 ) -> EvalSet:
     """Make an eval set of the index's own rows, or of what was asked of it; one that is there only with `replace`."""
     check_name(data.index)
-    return await generate_eval(principal.scope(database), name, data)
+    keep: int = request.app.state.settings.audit.keep_questions
+    return await generate_eval(principal.scope(database), name, data, keep)
 
 
 @post("/trial", status_code=202, responses=problem_responses(404, 413, 507), guards=[guard_admin], tags=TAGS)

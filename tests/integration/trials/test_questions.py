@@ -52,7 +52,9 @@ def autogen(api: Api, name: str, count: int = 500, **fields: Any) -> Any:
 
 
 def test_a_question_is_kept_once_and_an_eval_set_is_made_of_it(kept: Api) -> None:
-    assert "no questions" in problem(autogen(kept, "none"), 400, "invalid_input")["detail"]
+    detail = problem(autogen(kept, "none"), 400, "invalid_input")["detail"]
+    assert "none was asked of it yet" in detail and "audit.keep_questions is 20" in detail
+    assert "set audit.keep_questions" not in detail
     problem(kept.admin.delete("/vectors/hnsw/evals/none"), 404, "not_found")  # nothing is left of it
     ask(kept, "who?", "when?", "who?")
     ask(kept, "why?", mode="hybrid")

@@ -57,7 +57,7 @@ def test_questions_are_made_of_rows_and_by_default_none_are_kept(measured: Api) 
     first = measured.admin.post(path, json={"index": "notes_v1", "queries": 7}).json()
     assert (first["queries"], first["generated"]) == (7, 7)
     refused = measured.admin.post(path, json={"index": "notes_v1", "queries": 9, "source": "log"})
-    assert "audit.keep_questions" in problem(refused, 400, "invalid_input")["detail"]
+    assert "set audit.keep_questions" in problem(refused, 400, "invalid_input")["detail"]
     problem(measured.admin.post(path, json={"index": "notes_v1", "queries": 0}), 400, "invalid_input")
     problem(measured.admin.post(path, json={"index": "nothing"}), 404, "not_found")
     with measured.deployed.connect("owner") as owner:
