@@ -94,7 +94,7 @@ def run_trial(
     body = {"index": index_name, "eval": eval_name, "arms": [parse_arm(arm) for arm in arms], "k": k}
     accepted = session.api.post("/vectors/hnsw/trial", body)
     if no_wait:
-        _say_job(session, accepted)
+        _say_job(session, accepted, out)
         return
     job = wait_for_job(session, accepted["job_id"])
     page = session.api.list_all(f"/vectors/hnsw/trials/{segment(index_name)}", job=job["id"])
@@ -184,7 +184,7 @@ def autotune(
     body = {"index": index_name, "target_recall": target, "eval": eval_name, "profile": profile, "k": k}
     accepted = session.api.post("/vectors/hnsw/autotune", body)
     if no_wait:
-        _say_job(session, accepted)
+        _say_job(session, accepted, out)
         return
     tuned = wait_for_job(session, accepted["job_id"])["result"]
     if session.as_json:
@@ -214,7 +214,11 @@ def _say_tuned(session: Session, tuned: Document, k: int) -> None:
         say("until it is activated, its searches are exact, unless this graph is built already", "dim")
 
 
-def _say_job(session: Session, accepted: Document) -> None:
+def _say_job(session: Session, accepted: Document, out: Path | None) -> None:
+    if out is not None:
+        index, job = accepted["index"], accepted["job_id"]
+        note("there is no picture yet; when the job has measured, draw it with:")
+        note("  " + session.command("trial", "plot", index, "--job", job, "--out", str(out)))
     if session.as_json:
         show_json(accepted)
         return

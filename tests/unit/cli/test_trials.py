@@ -59,6 +59,21 @@ def test_a_trial_is_waited_for_and_shown(fake, run, job):
     }  # fmt: skip
 
 
+def test_without_waiting_the_picture_is_drawn_later(fake, run, tmp_path):
+    picture = str(tmp_path / "x.svg")
+    for what, words in (
+        ("trial", ("run", "ix", "--eval", "rows", "--arm", ARM)),
+        ("autotune", ("autotune", "ix")),
+    ):
+        fake.answer("POST", f"/vectors/hnsw/{what}", ACCEPTED, 202)
+        outcome = run("trial", *words, "--no-wait", "--out", picture)
+        assert outcome.code == 0 and "no picture yet" in outcome.err
+        assert f"trial plot ix --job j1 --out {picture}" in outcome.err
+        outcome = run("trial", *words, "--no-wait", "--out", picture, "--json")
+        assert outcome.document == ACCEPTED and "no picture yet" in outcome.err
+        assert "no picture" not in run("trial", *words, "--no-wait").err
+
+
 def test_what_was_measured_is_listed_and_the_best_shown(fake, run):
     fake.answer("GET", TRIALS, {"items": [ROW], "next_cursor": None})
     assert "0.9877" in run("trial", "list", "ix").out
