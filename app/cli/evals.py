@@ -25,18 +25,20 @@ def eval_group() -> None:
 @connected()
 def create_eval(session: Session, name: str, index_name: str, file: IO[str]) -> None:
     """Keep the questions of FILE as NAME, a line each: a text, or JSON with text or vector, and relevant keys."""
-    queries = [_query(line) for line in file if line.strip()]
+    queries = [
+        _query(line, f"{file.name}, line {number}") for number, line in enumerate(file, 1) if line.strip()
+    ]
     made = session.api.post("/vectors/hnsw/evals", {"name": name, "index": index_name, "queries": queries})
     _show_eval(session, made)
 
 
-def _query(line: str) -> Document:
+def _query(line: str, where: str) -> Document:
     if not line.lstrip().startswith("{"):
         return {"text": line.strip()}
     try:
         return dict(json.loads(line))
     except ValueError as exc:
-        raise InvalidInputError(f"{line.strip()[:60]!r} is neither a plain text nor JSON") from exc
+        raise InvalidInputError(f"{where}: {line.strip()[:60]!r} is neither a plain text nor JSON") from exc
 
 
 @eval_group.command("autogen")

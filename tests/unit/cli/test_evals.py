@@ -15,9 +15,11 @@ def test_questions_of_a_file(fake, run, tmp_path):
     assert fake.last.document == {
         "name": "mine", "index": "ix", "queries": [{"text": "what is a moth"}, {"text": "a relay", "relevant": ["7"]}],
     }  # fmt: skip
-    file.write_text("{broken\n")
+    file.write_text("what is a moth\n\n{broken\n")
     outcome = run("trial", "eval", "create", "mine", "ix", str(file))
-    assert outcome.code == 1 and "neither" in outcome.err
+    assert (
+        outcome.code == 1 and "neither" in outcome.err and "questions.txt, line 3: '{broken'" in outcome.err
+    )
 
 
 def test_made_of_rows_listed_and_deleted(fake, run):
