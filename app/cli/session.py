@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from app.cli.address import find_address
 from app.cli.client import Api
 from app.errors import LakewardError
 from app.settings import load_settings
+
+#: What an answer says of a thing that is not there, when it says no more.
+_MISSING = re.compile(r"no (index|profile|dataset|view|adapter) (?:'[^']*'|\"[^\"]*\")")
 
 
 class Session:
@@ -55,12 +59,15 @@ def connected(*home_options: str) -> Callable[[Callable[..., None]], Callable[..
         )
         @functools.wraps(function)
         def run(lakeward_home: Path | None, url: str | None, as_json: bool, **arguments: Any) -> None:
+            session: Session | None = None
             try:
                 settings = load_settings(home=lakeward_home)
                 with Api(find_address(settings, url)) as api:
-                    function(Session(api, as_json=as_json, home=lakeward_home, url=url), **arguments)
+                    session = Session(api, as_json=as_json, home=lakeward_home, url=url)
+                    function(session, **arguments)
             except LakewardError as exc:
                 if not as_json:
+                    exc.message += _say_where_to_look(session, exc.message)
                     raise
                 click.echo(json.dumps(_problem(exc), ensure_ascii=False), err=True)
                 sys.exit(1)
@@ -68,6 +75,12 @@ def connected(*home_options: str) -> Callable[[Callable[..., None]], Callable[..
         return run
 
     return decorate
+
+
+def _say_where_to_look(session: Session | None, message: str) -> str:
+    """What lists the things of which one was named that is not there; the list has what the key may know."""
+    missing = _MISSING.fullmatch(message)
+    return f"; see: {session.command(missing[1], 'list')}" if session and missing else ""
 
 
 def _problem(exc: LakewardError) -> dict[str, Any]:

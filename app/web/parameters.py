@@ -7,6 +7,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.constants import RESERVED_KWARGS
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.typing import FieldDefinition
 
 from app.errors import InvalidInputError
 
@@ -22,9 +23,14 @@ def _known(handler: HTTPRouteHandler) -> frozenset[str]:
     for name, field in handler.parsed_fn_signature.parameters.items():
         if name in given:
             continue
-        definition = field.kwarg_definition
-        names.add(getattr(definition, "query", None) or getattr(definition, "name", None) or name)
+        names.add(query_name(name, field))
     return frozenset(names)
+
+
+def query_name(name: str, field: FieldDefinition) -> str:
+    """What a handler's parameter is called in a request."""
+    definition = field.kwarg_definition
+    return getattr(definition, "query", None) or getattr(definition, "name", None) or name
 
 
 def guard_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

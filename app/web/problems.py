@@ -9,10 +9,12 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.typing import FieldDefinition
 
 from app.errors import LakewardError
 from app.mismatch import explain
 from app.web.identity import Principal
+from app.web.parameters import query_name
 
 log = logging.getLogger(__name__)
 
@@ -112,15 +114,13 @@ def handle_http_exception(request: Request[Any, Any, Any], exc: HTTPException) -
     )
 
 
-def _parameters(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """What the handler that was asked takes: its parameters' types by name, `data` is the body's."""
+def _parameters(request: Request[Any, Any, Any]) -> dict[str, FieldDefinition]:
+    """What the handler that was asked takes, by name; `data` is the body's."""
     handler = request.scope.get("route_handler")
-    if handler is None:
-        return {}
-    return {name: one.annotation for name, one in handler.parsed_fn_signature.parameters.items()}
+    return {} if handler is None else dict(handler.parsed_fn_signature.parameters)
 
 
-def _describe(item: Any, parameters: dict[str, Any]) -> str:
+def _describe(item: Any, parameters: dict[str, FieldDefinition]) -> str:
     """One thing that does not fit. Litestar puts where it is in the body, without `data.`, or a parameter's name."""
     if not isinstance(item, dict):
         return str(item)
@@ -129,7 +129,9 @@ def _describe(item: Any, parameters: dict[str, Any]) -> str:
         return "there is no body: send a JSON object"
     name, path = ("data", "" if key == "data" else key) if item.get("source") == "body" else (key, "")
     if name in parameters:
-        message = explain(message, path, parameters[name])
+        message = explain(message, path, parameters[name].annotation)
+        # a query parameter may be called otherwise than the handler's
+        key = key if name == "data" else query_name(key, parameters[name])
     return f"{path or key}: {message}" if key and key != "data" else message
 
 

@@ -98,6 +98,11 @@ async def test_wrong_parameters_are_refused(client, query):
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
 
 
+async def test_a_parameter_is_called_in_an_error_as_in_the_request(client):
+    detail = (await client.get("/vectors/jobs?state=foo")).json()["detail"]
+    assert detail.startswith("state: ") and "only_state" not in detail and "queued" in detail
+
+
 @pytest.mark.parametrize("job_id", ["1", "%00", "x" * 3000, "00000000-0000-0000-0000-000000000000"])
 async def test_what_is_no_job_is_404(client, job_id):
     for answer in (

@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from app.cli.address import Address
 from app.cli.client import Api
 from app.cli.session import Session
@@ -25,6 +27,32 @@ def test_errors_are_one_line_otherwise(fake, run):
     assert outcome.err.splitlines() == [
         "lakeward: send a key; the commands read the key from LAKEWARD_API_KEY or the home's admin.key"
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "detail", "see"),
+    [
+        (
+            ("index", "show", "threat_intel"),
+            "/vectors/indexes/threat_intel",
+            "no index 'threat_intel'",
+            "index",
+        ),
+        (("profile", "show", "nobody"), "/catalog/profiles/nobody", "no profile 'nobody'", "profile"),
+    ],
+)
+def test_what_is_not_there_says_what_lists_what_is(fake, run, words, path, detail, see):
+    fake.problem("GET", path, 404, "not_found", detail)
+    assert run(*words).err == f"lakeward: {detail}; see: lakeward {see} list\n"
+    where = run(*words, "--url", fake.url).err
+    assert where == f"lakeward: {detail}; see: lakeward {see} list --url {fake.url}\n"
+    # the API's words are the API's
+    assert run(*words, "--json").code == 1 and json.loads(run(*words, "--json").err)["detail"] == detail
+
+
+def test_what_says_more_itself_is_left_as_it_is(fake, run):
+    fake.problem("GET", "/catalog/profiles/x", 404, "not_found", "no profile 'x'; see: lakeward profile list")
+    assert run("profile", "show", "x").err == "lakeward: no profile 'x'; see: lakeward profile list\n"
 
 
 def test_the_home_names_the_key(fake, run, tmp_path, monkeypatch):
