@@ -52,6 +52,16 @@ def plan_refused(status: int, body: bytes, hidden: tuple[str, ...], retry_after:
     return Failure(reason, told, status in RETRIED_STATUS, _seconds(retry_after))
 
 
+def plan_impatient(failure: Failure) -> Failure:
+    """The failure of a call that is not tried again, because the wait before would be longer than it may take."""
+    if not failure.wait_s:
+        return failure
+    asked = f"; it asks for {failure.wait_s:.0f} s of patience, which is more than the call has"
+    return failure._replace(
+        reason=f"{failure.reason}{asked} (models.embed.timeout_s)", told=failure.told + asked
+    )
+
+
 def _quote(body: bytes, hidden: tuple[str, ...]) -> str:
     """The beginning of what a server said, without the secrets. Redacted before it is cut: the cut may fall
     inside a secret, and half of one is recognised by nobody."""

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from app.errors import ProviderError, SettingsError
-from app.models.failures import Failure, plan_broken, plan_refused, redact
+from app.models.failures import Failure, plan_broken, plan_impatient, plan_refused, redact
 from app.secrets import check_secret_ref, resolve_secret
 from app.settings import AnswererSettings, ModelSettings
 
@@ -26,7 +26,8 @@ EMBED = "models.embed"
 
 #: 128 vectors of 4,096 components as JSON are about 11 MB; what is above this is no answer to our question.
 MAX_ANSWER_BYTES = 64 * 1024**2
-#: Nobody waits longer for a server that asks for patience with Retry-After; the job's own retry comes later.
+#: Nobody waits longer for a server that asks for patience with Retry-After, nor in all longer than the call's own
+#: timeout_s: somebody may be waiting for the answer, and a job's own retry comes later.
 MAX_WAIT_S = 30.0
 FIRST_WAIT_S = 0.25
 #: An answer in pieces may take this many times the limit of a call, which is the limit of each line: ten minutes of the
@@ -90,15 +91,17 @@ class ProviderClient:
 
     async def _call(self, method: str, path: str, content: bytes | None, answer: type[T]) -> T:
         secret = self._secret()
-        attempt = 0
+        attempt, waited_s = 0, 0.0
         while isinstance(outcome := await self._attempt(method, path, content, secret), Failure):
             # Half to all of 0.25 s, 0.5 s, 1 s, ...: callers that failed together do not come back together.
             backoff = FIRST_WAIT_S * 2**attempt * random.uniform(0.5, 1.0)
             wait_s = max(outcome.wait_s, min(backoff, MAX_WAIT_S))
-            if not outcome.retried or wait_s > MAX_WAIT_S or attempt >= self._settings.retries:
+            if not outcome.retried or attempt >= self._settings.retries:
                 raise self._error(outcome, secret)
+            if wait_s > MAX_WAIT_S or waited_s + wait_s > self._settings.timeout_s:
+                raise self._error(plan_impatient(outcome), secret)
             await asyncio.sleep(wait_s)
-            attempt += 1
+            attempt, waited_s = attempt + 1, waited_s + wait_s
         return self._decode(outcome, answer)
 
     async def _attempt(

@@ -95,6 +95,24 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for(server, as_date):
     assert len(server.requests) == 1
 
 
+def test_a_server_that_asks_for_longer_than_the_call_may_take_is_not_waited_for(server):
+    """Who asked with timeout_s = 1 is told at once, not in 29 s."""
+    server.then(b"", status=503, headers={"Retry-After": "29"})
+    begun = time.monotonic()
+    message = failure(server.url, timeout_s=1, retries=1)
+    assert "status 503; it asks for 29 s of patience" in message and "models.embed.timeout_s" in message
+    assert time.monotonic() - begun < 1
+    assert len(server.requests) == 1
+
+
+def test_the_waits_of_a_call_are_no_longer_than_its_limit_in_all(server):
+    server.then(b"", status=503, headers={"Retry-After": "1"})
+    begun = time.monotonic()
+    assert "it asks for 1 s" in failure(server.url, timeout_s=1.5, retries=5)
+    assert time.monotonic() - begun < 2
+    assert len(server.requests) == 2
+
+
 @pytest.mark.parametrize(
     "after", ["", "soon", "-5", "²", "Wed, 99 Foo 20", formatdate(0, usegmt=True), "9" * 400]
 )
