@@ -45,7 +45,7 @@ IDLE_S = 60.0
 
 def build_queue(database: Database, embedders: Embedders, settings: Settings, storage: Storage) -> Queue:
     """The queue with every capability's handlers."""
-    queue, places = Queue(database), Places(storage)
+    queue, places, embedders = Queue(database), Places(storage), embedders.for_jobs()
     register_vectors(queue, embedders)
     register_ingest(queue, places)
     register_erasure(queue, settings)

@@ -1,6 +1,7 @@
 """The embedders of a deployment: the one that new indexes use, and those that older or coming indexes need."""
 
 import asyncio
+import copy
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -17,8 +18,7 @@ Source: TypeAlias = Callable[[str, str, str], Awaitable[Adapter | None]]
 #: The provider and the model that the settings name; None where the provider has models of its own.
 Configured: TypeAlias = tuple[str, str | None]
 
-#: Who asks meanwhile is told the same without the wait for a time limit. Not longer than a job waits before its first
-#: retry (2 s): that one is to ask anew.
+#: Who asks meanwhile is told the same without the wait for a time limit; jobs ask anew, see for_jobs.
 FAILED_S = 2.0
 
 
@@ -44,9 +44,16 @@ class Embedders:
         self.sources: list[Source] = []
         self._configured = dict(zip(map(id, self.all), configured, strict=False))
         self._clock = clock
+        self._failed_s = FAILED_S
         self._infos: dict[int, ModelInfo] = {}
         self._failed: dict[int, tuple[float, LakewardError]] = {}
         self._adapted: dict[ModelInfo, Embedder] = {}
+
+    def for_jobs(self) -> "Embedders":
+        """The same without a memory of failures: an attempt is not spent on what somebody else was told."""
+        made = copy.copy(self)
+        made._failed_s, made._failed = 0.0, {}
+        return made
 
     async def find(self, provider: str, name: str, version: str, dimensions: int | None = None) -> Embedder:
         """The embedder of this model and version. Those that cannot be it are not asked: they may be slow, or away.
@@ -147,7 +154,7 @@ class Embedders:
         try:
             found = self._infos[id(embedder)] = await embedder.describe()
         except LakewardError as exc:
-            self._failed[id(embedder)] = (self._clock() + FAILED_S, exc)
+            self._failed[id(embedder)] = (self._clock() + self._failed_s, exc)
             raise
         return found
 

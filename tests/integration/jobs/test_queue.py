@@ -10,6 +10,8 @@ from procrastinate.manager import JobManager
 
 from app.jobs.context import JobStoppedError
 from app.jobs.queue import Queue
+from app.models.embedders import Embedders
+from app.models.fake import FakeEmbedder
 from app.settings import Settings
 from app.worker import build_queue
 
@@ -271,7 +273,7 @@ async def test_jobs_that_wait_for_a_model_hold_up_no_others(jobs, monkeypatch):
 
 
 def test_the_kinds_that_wait_for_models_are_those_that_embed():
-    queue = build_queue(None, None, Settings(), None)
+    queue = build_queue(None, Embedders(FakeEmbedder()), Settings(), None)
     waiting = {kind for kind, found in queue._registrations.items() if found.waits_for_models}
     assert waiting == {"index", "trial", "autotune", "adapter", "swap", "rollback"}
     assert {"erasure", "ingest", "lance"} <= queue._registrations.keys()

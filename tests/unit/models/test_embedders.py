@@ -92,6 +92,23 @@ async def test_a_failure_is_remembered_for_a_moment() -> None:
     assert await embedders.find("fake", "back", "1") is away
 
 
+async def test_a_job_does_not_fail_of_what_somebody_else_was_told() -> None:
+    """Its attempts are for asking; what it learns, all know."""
+    away = Named(None)
+    embedders = Embedders(away, clock=lambda: 100.0)
+    jobs = embedders.for_jobs()
+    with pytest.raises(ProviderError):
+        await embedders.find("fake", "back", "1")
+    for asked in (2, 3):
+        with pytest.raises(ProviderError):
+            await jobs.find("fake", "back", "1")
+        assert away.asked == asked
+    away.name = "back"
+    assert await jobs.find("fake", "back", "1") is away
+    assert await embedders.find("fake", "back", "1") is away
+    assert away.asked == 4
+
+
 class Exchanged(FakeEmbedder):
     """A model whose vectors have the length that somebody sets."""
 
