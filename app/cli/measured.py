@@ -1,4 +1,4 @@
-"""What was measured, as tables: one for all that compares, with a line of what it is about."""
+"""What was measured, and what is warm, as tables: one for all that compares, with a line of what it is about."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -72,7 +72,36 @@ def show_best(found: Document) -> None:
         say(f"nothing measured yet{asked}", "dim")
 
 
+def show_cache(found: Document) -> None:
+    """How large indexes are, each with its profiles, and what of their graphs is warm."""
+    if not found["items"]:
+        say("no indexes", "dim")
+    for name, group in groupby(found["items"], lambda item: item["index"]):
+        items = list(group)
+        say(f"index {name}", "bold")
+        chunks, texts = (_round(items[0][part] / 2**20) for part in ("chunk_bytes", "text_bytes"))
+        say(f"chunks {chunks} MB, texts {texts} MB", "dim")
+        show_table(
+            ["profile", "HNSW", "graph MB#", "from memory#", "last used"],
+            (
+                [
+                    item["profile"],
+                    "lance" if item["backend"] == "lance" else item["state"] or "exact",
+                    None if item["variant_bytes"] is None else _round(item["variant_bytes"] / 2**20),
+                    None if item["hit_ratio"] is None else f"{item['hit_ratio']:.1%}",
+                    moment(item["last_used_at"]),
+                ]
+                for item in items
+            ),
+            whole=True,
+        )
+    if found["shared_buffers_bytes"]:
+        say(f"Postgres keeps up to {found['shared_buffers_bytes']:,} bytes of all of them", "dim")
+
+
 def _round(megabytes: float) -> str:
+    if 0 < megabytes < 0.1:
+        return "< 0.1"
     return f"{megabytes:.1f}" if megabytes < 100 else f"{megabytes:,.0f}"
 
 

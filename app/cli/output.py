@@ -10,6 +10,7 @@ from typing import Any
 import rich_click as click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -44,9 +45,16 @@ def show_json(document: Any) -> None:
 
 
 def show_table(
-    headers: Sequence[str], rows: Iterable[Sequence[Any]], *, none: str = "nothing here yet"
+    headers: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    none: str = "nothing here yet",
+    whole: bool = False,
 ) -> None:
-    """A table; cells are folded, never cut. A header that ends in `#` is a column of numbers."""
+    """A table; cells are folded, never cut. A header that ends in `#` is a column of numbers.
+
+    With `whole` they are not folded: where the terminal is too narrow, lines are longer than it.
+    """
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for header in headers:
         number = header.endswith("#")
@@ -55,7 +63,11 @@ def show_table(
         )
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    get_console().print(table if table.row_count else Text(none, style="dim"))
+    console = get_console()
+    if whole:
+        unlimited = console.options.update(max_width=sys.maxsize)
+        console.width = max(console.width, Measurement.get(console, unlimited, table).maximum)
+    console.print(table if table.row_count else Text(none, style="dim"))
 
 
 def show_fields(fields: Sequence[tuple[str, Any]]) -> None:

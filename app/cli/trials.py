@@ -8,8 +8,8 @@ import rich_click as click
 
 from app.cli.client import segment
 from app.cli.evals import eval_group
-from app.cli.measured import show_best, show_jobs
-from app.cli.output import duration, moment, note, say, show_json, show_table
+from app.cli.measured import show_best, show_cache, show_jobs
+from app.cli.output import duration, note, say, show_json
 from app.cli.profiles import create_words
 from app.cli.session import Session, connected
 from app.cli.watch import wait_for_job
@@ -243,30 +243,15 @@ def _picture(session: Session, index_name: str, out: Path | None, **query: str |
 @connected()
 def cache(session: Session) -> None:
     """How large the indexes are that the key may search, and what of them is warm."""
-    found = session.api.get("/vectors/hnsw/cache/stats")
+    path = "/vectors/hnsw/cache/stats"
+    page = found = session.api.get(path, limit=500)
+    while page["next_cursor"]:
+        page = session.api.get(path, limit=500, cursor=page["next_cursor"])
+        found["items"] += page["items"]
     if session.as_json:
-        show_json(found)
+        show_json({**found, "next_cursor": None})
         return
-    rows = (
-        [
-            i["index"],
-            i["profile"],
-            "lance" if i["backend"] == "lance" else i["state"] or "exact",
-            i["chunk_bytes"],
-            i["text_bytes"],
-            i["variant_bytes"],
-            None if i["hit_ratio"] is None else f"{i['hit_ratio']:.1%}",
-            moment(i["last_used_at"]),
-        ]
-        for i in found["items"]
-    )
-    show_table(
-        ["index", "profile", "HNSW", "chunks#", "texts#", "graph#", "from memory#", "last used"],
-        rows,
-        none="no indexes",
-    )
-    if found["shared_buffers_bytes"]:
-        say(f"Postgres keeps up to {found['shared_buffers_bytes']:,} bytes of all of them", "dim")
+    show_cache(found)
 
 
 trial.add_command(eval_group, "eval")

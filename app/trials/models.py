@@ -229,7 +229,8 @@ class IndexCache(msgspec.Struct, frozen=True):
 
 
 class CacheStats(msgspec.Struct, frozen=True):
-    """The caller's part of the indexes, and what Postgres has to keep them in."""
+    """A page of the caller's part of the indexes, and what Postgres has to keep all of them in."""
 
     shared_buffers_bytes: int | None
     items: list[IndexCache]
+    next_cursor: str | None = None

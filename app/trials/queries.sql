@@ -152,7 +152,7 @@ select c.relname::text from pg_class c
 where c.relnamespace = 'vec'::regnamespace and c.relkind = 'r' and c.relname ~ '^_trial_[0-9a-f]{32}$';
 
 -- cache_stats --
--- The caller's own part of indexes and profiles. Sizes and counters are Postgres' own. A profile that searches by
+-- The caller's own part of indexes and profiles; keyset by both. Sizes and counters are Postgres' own. A profile that searches by
 -- Lance has no graph here, though another profile may have one of the same numbers.
 select i.name as index, r.name as source, p.id as profile, p.vector_backend as backend,
   jsonb_build_object('m', p.m, 'ef_construction', p.ef_construction, 'ef_search', p.ef_search) as config, v.state,
@@ -174,8 +174,9 @@ left join lakeward.index_variant v on v.index_id = i.id and v.m = p.m and v.ef_c
 left join lateral (select to_regclass('vec.' || quote_ident(i.table_name || '_v' || v.id)) as oid) hnsw on true
 left join pg_statio_all_indexes io on io.indexrelid = hnsw.oid
 left join pg_stat_all_indexes used on used.indexrelid = hnsw.oid
-where i.state = 'live'
-order by i.name, p.id;
+where i.state = 'live' and (%(after_index)s::text is null or (i.name, p.id) > (%(after_index)s, %(after_profile)s))
+order by i.name, p.id
+limit %(limit)s;
 
 -- shared_buffers --
 select setting::bigint * 8192 from pg_settings where name = 'shared_buffers';

@@ -177,9 +177,14 @@ async def get_plot(
 
 
 @get("/cache/stats", responses=problem_responses(), tags=TAGS)
-async def get_stats(principal: NamedDependency[Principal], database: NamedDependency[Database]) -> CacheStats:
+async def get_stats(
+    principal: NamedDependency[Principal],
+    database: NamedDependency[Database],
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> CacheStats:
     """How large the caller's indexes are, and for admins what of them is warm."""
-    return await get_cache_stats(principal.scope(database), admin=principal.is_admin)
+    return await get_cache_stats(principal.scope(database), limit, cursor, admin=principal.is_admin)
 
 
 router = Router(

@@ -273,12 +273,15 @@ def _job_id(job: str | None) -> str | None:
         raise NotFoundError(f"no job {job[:40]!r}") from exc
 
 
-async def get_cache_stats(scope: Scope, *, admin: bool) -> CacheStats:
-    """How the indexes that the scope may search are kept in memory, per index and profile.
+async def get_cache_stats(scope: Scope, limit: int, cursor: str | None, *, admin: bool) -> CacheStats:
+    """How the indexes that the scope may search are kept in memory, by index and profile.
 
     Counters are of all readers of an index, so `admin` alone is told. Whether an index is warm is seen by its hit ratio
     since the server's counters began.
     """
-    items = await scope.fetch(IndexCache, QUERIES["cache_stats"], {"admin": admin})
+    index, profile = decode_cursor(cursor, tuple[str, str]) if cursor else (None, None)
+    parameters = {"admin": admin, "after_index": index, "after_profile": profile, "limit": limit + 1}
+    rows = await scope.fetch(IndexCache, QUERIES["cache_stats"], parameters)
+    page = plan_page(rows, limit, lambda row: (row.index, row.profile))
     size = await scope.fetch_value(QUERIES["shared_buffers"]) if admin else None
-    return CacheStats(shared_buffers_bytes=size, items=items)
+    return CacheStats(shared_buffers_bytes=size, items=page.items, next_cursor=page.next_cursor)

@@ -243,6 +243,17 @@ def test_readers_are_told_of_their_own_indexes_alone_and_of_nothing_that_others_
     answer = measured.admin.get(path)
     assert answer.status_code == 200, answer.text
     told = {(item["index"], item["profile"]): item for item in answer.json()["items"]}
+    assert answer.json()["next_cursor"] is None and list(told) == sorted(told) and len(told) >= 3
+    paged, cursor = [], None
+    while len(paged) < 50:
+        page = measured.admin.get(path, params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        paged += [(item["index"], item["profile"]) for item in page["items"]]
+        assert len(page["items"]) <= 2 and page["shared_buffers_bytes"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert paged == list(told)
+    problem(measured.admin.get(path, params={"cursor": "x"}), 400, "invalid_input")
     assert {("notes_v1", "one"), ("notes_v1", "two"), ("secret_v1", "two")} <= set(told)
     two = told["notes_v1", "two"]
     assert two["state"] == "ready" and two["variant_bytes"] > 0 and two["blocks_hit"] > 0

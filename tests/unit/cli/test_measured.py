@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.cli.measured import show_best, show_jobs
+from app.cli.measured import show_best, show_cache, show_jobs
 from tests.unit.cli.test_trials import ROW
 
 WIDE = {
@@ -59,3 +59,16 @@ def test_the_best_says_what_it_is_best_of(capsys: pytest.CaptureFixture[str]) ->
     assert "nothing measured yet with eval set rows as it is now" in capsys.readouterr().out
     show_best({**found, "items": [], "metric": "latency", "min_recall": 0.9})
     assert "that reaches a recall of 0.9" in capsys.readouterr().out
+
+
+def test_what_is_warm_breaks_no_names(capsys: pytest.CaptureFixture[str]) -> None:
+    item = {
+        "index": "a_rather_long_name_of_an_index_of_people_v1", "profile": "an-analyst-of-security-with-a-name-of-40",
+        "backend": "pgvector", "state": "building", "chunk_bytes": 10**12, "text_bytes": 10**12,
+        "variant_bytes": 10**12, "hit_ratio": 1.0, "last_used_at": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    other = {**item, "profile": "p", "variant_bytes": 5000, "hit_ratio": None}
+    show_cache({"items": [item, other], "shared_buffers_bytes": None})
+    out = capsys.readouterr().out
+    assert out.count(item["index"]) == 1 and out.count(item["profile"]) == 1
+    assert "953,674" in out and "< 0.1" in out and "100.0%" in out and "building" in out

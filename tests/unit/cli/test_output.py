@@ -61,3 +61,11 @@ def test_durations(milliseconds, said):
 def test_an_excerpt_is_one_line():
     assert excerpt("a\n  b", 10) == "a b"
     assert len(excerpt("word " * 100, 50)) <= 50
+
+
+def test_where_cells_are_to_be_whole_lines_are_longer(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    for whole in (False, True):
+        show_table(["name", "of", "n#"], [["x" * 30, "y" * 30, 12345], ["short", None, 1]], whole=whole)
+        out = capsys.readouterr().out
+        assert ("x" * 30 in out and "y" * 30 in out) is whole and "12,345" in out

@@ -166,15 +166,17 @@ def test_a_target_that_nothing_reached_is_said(fake, run, job):
 
 def test_what_is_warm(fake, run):
     item = {
-        "index": "ix", "profile": "p", "backend": "pgvector", "state": None, "chunk_bytes": 1000, "text_bytes": 2000,
-        "variant_bytes": 0, "hit_ratio": 0.875, "last_used_at": None,
+        "index": "ix", "profile": "p", "backend": "pgvector", "state": None, "chunk_bytes": 900000,
+        "text_bytes": 2000000, "variant_bytes": 0, "hit_ratio": 0.875, "last_used_at": None,
     }  # fmt: skip
     lance = {**item, "profile": "q", "backend": "lance", "variant_bytes": None}
-    fake.answer("GET", "/vectors/hnsw/cache/stats", {"items": [item, lance], "shared_buffers_bytes": 4096})
+    # both pages
+    stats = {"items": [item], "shared_buffers_bytes": 4096, "next_cursor": "more"}
+    rest = {"items": [lance], "shared_buffers_bytes": 4096, "next_cursor": None}
+    for page in (stats, rest, stats, rest):
+        fake.answer("GET", "/vectors/hnsw/cache/stats", page)
     outcome = run("trial", "cache")
-    assert (
-        "87.5%" in outcome.out
-        and "exact" in outcome.out
-        and "lance" in outcome.out
-        and "4,096 bytes" in outcome.out
-    )
+    assert "87.5%" in outcome.out and "exact" in outcome.out and "lance" in outcome.out
+    assert "4,096 bytes" in outcome.out and "chunks 0.9 MB, texts 1.9 MB" in outcome.out
+    assert fake.last.path.endswith("limit=500&cursor=more")
+    assert run("trial", "cache", "--json").document == {**rest, "items": [item, lance]}
