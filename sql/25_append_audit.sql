@@ -27,11 +27,16 @@ begin
     return true;
   end if;
   if append_audit.operation <> 'select' and not exists (
-      select from lakeward.vector_index i where append_audit.operation in ('search ' || i.name, 'similar ' || i.name)
+      -- its own: what is accepted must not tell which others there are
+      select from lakeward.index_reader x join lakeward.vector_index i on i.id = x.index_id
+      where x.role_name = current_setting('role') and append_audit.operation in ('search ' || i.name, 'similar ' || i.name)
     )
     or exists (
       select from unnest(append_audit.relations) said (name)
-      where not exists (select from lakeward.relation r where r.name = said.name)
+      where not exists (
+        select from lakeward.binding b join lakeward.relation r on r.id = b.relation_id
+        where b.role_name = current_setting('role') and r.name = said.name
+      )
     )
     or append_audit.arguments_sha256 !~ '^[0-9a-f]{64}$' or append_audit.outcome <> 'ok'
     or append_audit.rows < 0 or append_audit.duration_ms < 0 or append_audit.duration_ms = 'NaN'

@@ -48,6 +48,8 @@ async def test_a_person_in_psql_is_recorded_under_the_own_name_alone(logged_in, 
         "'psql', 'somebody''s words', '{people}', null, 1, '{1}', 1, 'ok'",
         "'psql', 'search nothing_v1', '{people}', null, 1, '{1}', 1, 'ok'",
         "'psql', 'select', '{people,words}', null, 1, '{1}', 1, 'ok'",
+        # of another profile: whether it is there is none of this one's business
+        "'psql', 'select', '{orders}', null, 1, '{1}', 1, 'ok'",
         "'psql', 'select', '{people}', 'words', 1, '{1}', 1, 'ok'",
         "'psql', 'select', '{people}', null, 1, '{1}', 1, 'words'",
         "'psql', 'select', '{people}', null, -1, '{1}', 1, 'ok'",
